@@ -1,0 +1,194 @@
+"""The records that every other module speaks in: frozen, plain, without behaviour that touches the world.
+
+A *job* is an accepted (or refused) drop: the group of files that a person put into the inbox. A
+*generation* is one paid call to Runway for it. Generations move through the states; a job stands
+where its least advanced generation stands. Moments are seconds since 1970 (UTC), sizes are bytes,
+prices are credits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MEDIA_SUFFIXES: Mapping[str, str] = {
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp"), "image"),
+    **dict.fromkeys((".mp4", ".mov", ".mkv", ".webm", ".3gp", ".ogv"), "video"),
+    **dict.fromkeys((".mp3", ".wav", ".flac", ".m4a", ".aac"), "audio"),
+}
+"""What may be dropped, by lower-case extension: Runway's own upload list (docs, assets/inputs)."""
+
+MIN_MEDIA_BYTES = 512
+MAX_MEDIA_BYTES = 200_000_000
+"""Runway's limits for an upload (docs, assets/uploads); whether its 200 MB are MiB is not published."""
+
+
+class State(StrEnum):
+    """Where a generation (and its job) stands. `states.TABLE` says how it gets from one to the next."""
+
+    READY = "ready"
+    UPLOADING = "uploading"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    COLLECTING = "collecting"
+    RETIRING = "retiring"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    HELD = "held"
+
+
+class Place(StrEnum):
+    """The folder below the root in which a job's files lie; the value is the folder's name."""
+
+    INBOX = "inbox"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What a look at a media file's bytes told. Pixels are as displayed (EXIF orientation applied)."""
+
+    kind: str  # image | video | audio
+    extension: str  # what the bytes are, ".png"
+    mime: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file of a drop, as it was when it was admitted."""
+
+    suffix: str  # what follows the group's name: ".png", ".prompt.toml", ".png.prompt.toml"
+    sha256: str
+    size: int
+    mtime_ns: int
+    ino: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A file that a drop refers to with `file:` and that stays where it is."""
+
+    path: str  # below the inbox, "characters/_refs/style.jpg"
+    sha256: str
+    size: int
+    mime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One finished result, whole and on disk under a staging name until its job retires."""
+
+    staged: str  # file name in the job's folder below processing/
+    extension: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a generation or a job did not work, for the record beside the file."""
+
+    stage: str
+    code: str
+    message: str
+    hint: str = ""
+    problems: tuple[str, ...] = ()
+    retryable: bool = False
+    failure_code: str | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A drop on its way. `name` is the group's name where its files are now, `dropped_as` the original."""
+
+    id: str
+    root: str
+    folder: str  # below the root's four folders, "" or "holiday/monday"
+    name: str
+    dropped_as: str
+    place: Place
+    target: Place | None  # where a committed move is taking the files; None when they are at rest
+    target_name: str | None
+    state: State
+    operation: str
+    model: str
+    params: Mapping[str, Any]  # Runway's parameters as in the sidecar, media as "file:NAME"
+    options: Mapping[str, Any]  # the [job] table
+    inputs: tuple[Input, ...]
+    references: Mapping[str, Reference]  # "file:_refs/style.jpg" as written -> the file
+    media_suffix: str | None  # which input is the dropped media
+    mime: str | None
+    priority: int
+    price: int | None  # the most it should cost, in credits
+    accepted_at: float
+    finished_at: float | None = None
+    sweeps: int = 0
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One paid call, from the wish to the outputs."""
+
+    job: str
+    n: int
+    state: State
+    attempt: int = 0
+    due_at: float = 0.0
+    account: str | None = None  # fingerprint of the key that it was submitted with
+    task_id: str | None = None
+    status: str | None = None  # Runway's word for it
+    progress: float | None = None
+    estimated: int | None = None
+    credits: int = 0  # charged so far, over all attempts
+    submitted_at: float | None = None
+    expected_at: float | None = None
+    polled_at: float | None = None
+    ended_at: float | None = None
+    outputs: tuple[Output, ...] = ()
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The stage did what it was for. `facts` are new values for the generation's row."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now. `after` is a minimum wait in seconds; `counts` says whether it uses up an attempt."""
+
+    reason: str
+    message: str = ""
+    after: float | None = None
+    counts: bool = True
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """It cannot work; the verdict says why. `again` asks for a new attempt from the start, paid anew."""
+
+    verdict: Verdict
+    again: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """The paid call may or may not have been carried out."""
+
+    message: str
+    http_status: int | None = None
+
+
+Outcome = Done | Later | Never | Unsure
