@@ -64,6 +64,7 @@ class Input:
     """One file of a drop, as it was when it was admitted."""
 
     suffix: str  # what follows the group's name: ".png", ".prompt.toml", ".png.prompt.toml"
+    dropped_as: str  # its file name in the inbox
     sha256: str
     size: int
     mtime_ns: int
@@ -142,15 +143,19 @@ class Generation:
     state: State
     attempt: int = 0
     due_at: float = 0.0
+    reason: str | None = None  # why it waits, if it waits
+    message: str | None = None  # the same in a sentence
+    uploaded_at: float | None = None  # all its media lie at Runway since
     account: str | None = None  # fingerprint of the key that it was submitted with
     task_id: str | None = None
     status: str | None = None  # Runway's word for it
     progress: float | None = None
+    polls: int = 0
+    polled_at: float | None = None
     estimated: int | None = None
     credits: int = 0  # charged so far, over all attempts
     submitted_at: float | None = None
-    expected_at: float | None = None
-    polled_at: float | None = None
+    started_at: float | None = None  # when it probably got its slot at Runway
     ended_at: float | None = None
     outputs: tuple[Output, ...] = ()
     verdict: Verdict | None = None

@@ -1,0 +1,278 @@
+"""Settings: `config.toml` in, one frozen record out, or every problem of the file at once.
+
+The key is no setting. It is read from where secrets live, and its type never shows it.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from runway_watch.errors import ConfigError
+
+API_URL = "https://api.dev.runwayml.com"
+POLL_FLOOR = 5.0
+"""Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(_Table):
+    """`[api]`: where Runway is and what may be sent to it."""
+
+    base_url: str = API_URL
+    key_file: str = ""
+    allowed_media_hosts: tuple[str, ...] = ()
+    strict_params: bool = True
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the API is on this machine: a simulator, a rehearsal."""
+        return urlsplit(self.base_url).hostname in _LOOPBACK
+
+    @field_validator("base_url")
+    @classmethod
+    def _https(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return url.rstrip("/")
+        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+            return url.rstrip("/")
+        raise ValueError("must begin with https:// (plain http only on loopback, for a simulator)")
+
+
+class StateSettings(_Table):
+    """`[state]`: where the ledger is."""
+
+    url: str = ""
+
+
+class WatchSettings(_Table):
+    """`[[watch]]`: one root folder."""
+
+    root: Path
+    observe: Literal["auto", "events", "polling"] = "auto"
+    settle_seconds: float = Field(default=2.0, ge=0)
+    settle_timeout_seconds: float = Field(default=600, gt=0)
+    scan_seconds: float = Field(default=30, gt=0)
+    ignore: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = Field(default_factory=dict)
+
+    @field_validator("root")
+    @classmethod
+    def _absolute(cls, root: Path) -> Path:
+        if not root.is_absolute():
+            raise ValueError("must be an absolute path")
+        return root
+
+
+class LimitSettings(_Table):
+    """`[limits]`: how much at a time."""
+
+    in_flight: int = Field(default=0, ge=0)
+    submit_ahead: int = Field(default=1, ge=0)
+    uploads: int = Field(default=4, ge=1)
+    downloads: int = Field(default=4, ge=1)
+    max_output_mb: int = Field(default=4096, ge=1)
+
+
+class PollSettings(_Table):
+    """`[poll]`: how often a task is asked about, in seconds."""
+
+    min_seconds: float = Field(default=POLL_FLOOR, gt=0)
+    max_seconds: float = Field(default=30.0, gt=0)
+
+
+class RetrySettings(_Table):
+    """`[retry]`: what happens after a failure."""
+
+    attempts: int = Field(default=5, ge=1)
+    first_seconds: float = Field(default=10.0, gt=0)
+    max_seconds: float = Field(default=900.0, gt=0)
+    sweep_seconds: float = Field(default=600.0, gt=0)
+    sweeps: int = Field(default=3, ge=0)
+    uncertain_submit: Literal["hold", "resubmit"] = "hold"
+
+
+class BudgetSettings(_Table):
+    """`[budget]`: caps, in credits; 0 is no cap."""
+
+    credits_per_day: int = Field(default=0, ge=0)
+    credits_per_job: int = Field(default=0, ge=0)
+    reserve: int = Field(default=0, ge=0)
+    day_starts: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+
+
+class ScheduleSettings(_Table):
+    """`[schedule]`: when new generations may start."""
+
+    window: str = Field(default="", pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+    timezone: str = ""
+
+
+class LogSettings(_Table):
+    """`[log]`: what is told."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(_Table):
+    """Everything in `config.toml`."""
+
+    api: ApiSettings = ApiSettings()
+    state: StateSettings = StateSettings()
+    watch: tuple[WatchSettings, ...] = Field(min_length=1)
+    limits: LimitSettings = LimitSettings()
+    poll: PollSettings = PollSettings()
+    retry: RetrySettings = RetrySettings()
+    budget: BudgetSettings = BudgetSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _polite(self) -> Self:
+        if self.poll.min_seconds < POLL_FLOOR and not self.api.is_loopback:
+            raise ValueError(f"poll.min_seconds: Runway asks for at least {POLL_FLOOR:g}")
+        if self.poll.max_seconds < self.poll.min_seconds:
+            raise ValueError("poll.max_seconds: must not be below poll.min_seconds")
+        return self
+
+    @model_validator(mode="after")
+    def _separate(self) -> Self:
+        roots = [watch.root.resolve() for watch in self.watch]
+        for root in roots:
+            if any(root != other and root.is_relative_to(other) for other in roots) or roots.count(root) > 1:
+                raise ValueError(f"watch.root: {root} is, or is inside, another watch's root")
+        return self
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read a configuration file.
+
+    Args:
+        path: the file.
+        environment: `RUNWAYML_BASE_URL` stands in for an unset `api.base_url`.
+
+    Raises:
+        ConfigError: with every problem of the file.
+    """
+    try:
+        table = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: is not TOML in UTF-8: {error}"]) from None
+    return parse(table, environment, name=str(path))
+
+
+def parse(table: Mapping[str, Any], environment: Mapping[str, str], *, name: str = "config") -> Settings:
+    """Check a configuration that has been read. Raises ConfigError with every problem."""
+    table = dict(table)
+    if url := environment.get("RUNWAYML_BASE_URL"):
+        api = table.get("api", {})
+        if isinstance(api, Mapping):
+            table["api"] = {"base_url": url, **api}
+    try:
+        return Settings.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError([f"{name}: {problem}" for problem in _problems(error)]) from None
+
+
+def find(environment: Mapping[str, str]) -> Path:
+    """Where the configuration is, in the documented order. Raises ConfigError when there is none."""
+    if named := environment.get("RUNWAY_WATCH_CONFIG"):
+        return Path(named)
+    home = Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    places = [Path("config.toml"), home / "runway-watch/config.toml", Path("/etc/runway-watch/config.toml")]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(p) for p in places)
+    raise ConfigError([f"no configuration found ({looked}); `runway-watch init` writes one"])
+
+
+def read_key(settings: Settings, environment: Mapping[str, str]) -> SecretStr | None:
+    """The API key: systemd credential, then `key_file`, then `$RUNWAYML_API_SECRET`; None without one.
+
+    Raises:
+        ConfigError: the key file cannot be read, or others can read it too.
+    """
+    if directory := environment.get("CREDENTIALS_DIRECTORY"):
+        credential = Path(directory) / "runwayml_api_secret"
+        if credential.is_file():
+            return SecretStr(credential.read_text().strip())
+    if settings.api.key_file:
+        return _private(Path(settings.api.key_file).expanduser())
+    key = environment.get("RUNWAYML_API_SECRET", "").strip()
+    return SecretStr(key) if key else None
+
+
+def ledger_url(settings: Settings, environment: Mapping[str, str]) -> str:
+    """The ledger's SQLAlchemy address: as configured, else SQLite in the state directory."""
+    if settings.state.url:
+        return settings.state.url
+    if state := environment.get("STATE_DIRECTORY"):
+        directory = Path(state.split(":", 1)[0])
+    else:
+        base = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+        directory = Path(base) / "runway-watch"
+    return f"sqlite:///{directory / 'ledger.sqlite3'}"
+
+
+def _private(path: Path) -> SecretStr:
+    try:
+        mode = path.stat().st_mode
+        key = path.read_text().strip()
+    except OSError as error:
+        raise ConfigError([f"api.key_file: {path} cannot be read: {os.strerror(error.errno or 0)}"]) from None
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise ConfigError([f"api.key_file: others can read {path}; run: chmod 600 {path}"])
+    if not key:
+        raise ConfigError([f"api.key_file: {path} is empty"])
+    return SecretStr(key)
+
+
+def _problems(error: ValidationError) -> Iterable[str]:
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"] if not isinstance(part, int))
+        if item["type"] == "extra_forbidden":
+            yield f"{where}: unknown{_suggestion(item['loc'])}"
+        elif item["type"] == "missing":
+            yield f"{where}: missing"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            yield f"{where}: {message[:1].lower()}{message[1:]}" if where else message
+
+
+def _suggestion(loc: tuple[str | int, ...]) -> str:
+    """The nearest known key in the table that `loc` lies in."""
+    table: Any = Settings
+    for part in loc[:-1]:
+        if isinstance(part, str):
+            table = _table_of(table.model_fields[part].annotation)
+    near = get_close_matches(str(loc[-1]), list(table.model_fields), n=1)
+    known = ", ".join(table.model_fields)
+    return f"; did you mean {near[0]}?" if near else f"; known here are {known}"
+
+
+def _table_of(annotation: Any) -> Any:
+    return next((arg for arg in get_args(annotation) if isinstance(arg, type)), annotation)

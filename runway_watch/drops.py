@@ -1,0 +1,129 @@
+"""Which files of a folder belong together, and which are none of our business. Names in, groups out."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from runway_watch.job import MEDIA_SUFFIXES
+
+SIDECAR = ".prompt.toml"
+FOLDER_DEFAULTS = "_folder.prompt.toml"
+RECORDS = (".result.toml", ".error.toml", ".held.toml")
+
+_JUNK_NAMES = {"thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin"}
+_JUNK_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp")
+_OUTPUT = re.compile(r"out(-\d+)?\.[a-z0-9]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files that are one drop, or would be if something were not missing (`why` says what).
+
+    `name` is what the group is called; a file is called `name + suffix`.
+    """
+
+    name: str
+    media: str | None  # file names
+    sidecar: str | None
+    why: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files, media first."""
+        return tuple(name for name in (self.media, self.sidecar) if name)
+
+
+def is_junk(name: str, ignore: Sequence[str] = ()) -> bool:
+    """Whether a file or folder of this name is never a drop, whatever it holds."""
+    folded = name.casefold()
+    return (
+        name[0] in "._~"
+        or folded in _JUNK_NAMES
+        or folded.endswith(_JUNK_SUFFIXES)
+        or any(fnmatchcase(name, pattern) for pattern in ignore)
+    )
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether the name is that of a sidecar."""
+    return name.casefold().endswith(SIDECAR) and len(name) > len(SIDECAR)
+
+
+def is_record(name: str) -> bool:
+    """Whether the name is one that runway-watch writes beside a job."""
+    return name.casefold().endswith(RECORDS)
+
+
+def media_kind(name: str) -> str | None:
+    """image, video or audio by the extension; None for anything else."""
+    return MEDIA_SUFFIXES.get(PurePosixPath(name).suffix.casefold())
+
+
+def belongs(entry: str, *, name: str, suffixes: Iterable[str]) -> bool:
+    """Whether an existing file would stand in the way of a group called `name` with these suffixes."""
+    if not entry.startswith(name):
+        return False
+    rest = entry[len(name) :]
+    return rest in suffixes or rest in RECORDS or (rest[:1] == "." and bool(_OUTPUT.fullmatch(rest[1:])))
+
+
+def numbered(name: str, n: int) -> str:
+    """The n-th name to try for a group: `cat`, `cat (2)`, `cat (3)` ..."""
+    return name if n == 1 else f"{name} ({n})"
+
+
+def unsupported(names: Iterable[str]) -> list[str]:
+    """Files that are neither media nor sidecars nor records: they stay where they are."""
+    return [n for n in names if not is_sidecar(n) and not is_record(n) and media_kind(n) is None]
+
+
+def pair(names: Iterable[str], *, optional: bool = False) -> list[Group]:
+    """Sort the files of one folder into groups.
+
+    Args:
+        names: the names in one folder, without junk.
+        optional: a bare picture is a whole drop here (`[job] sidecar = "optional"`).
+
+    Names are compared in Unicode's composed form: macOS writes `é` as two characters, Windows as one.
+    """
+    names = sorted(names)
+    sidecars = {_key(n[: -len(SIDECAR)]): n for n in names if is_sidecar(n)}
+    media = [n for n in names if media_kind(n) is not None]
+    own = {n: sidecars.pop(_key(n)) for n in media if _key(n) in sidecars}
+    sharing: dict[str, list[str]] = {}
+    for n in media:
+        if n not in own:
+            sharing.setdefault(_key(_stem(n)), []).append(n)
+    groups = [Group(_stem(n), n, sidecar) for n, sidecar in own.items()]
+    for key, rivals in sharing.items():
+        groups += _share(rivals, sidecars.pop(key, None), optional=optional)
+    groups += [_alone(sidecar) for sidecar in sidecars.values()]
+    return sorted(groups, key=lambda g: g.files)
+
+
+def _share(rivals: list[str], sidecar: str | None, *, optional: bool) -> list[Group]:
+    if sidecar is None:
+        why = "" if optional else "waits for its sidecar, {0}.prompt.toml"
+        return [Group(_stem(n), n, None, why.format(_stem(n))) for n in rivals]
+    if len(rivals) == 1:
+        return [Group(_stem(rivals[0]), rivals[0], sidecar)]
+    why = f"{sidecar} could belong to {' or '.join(rivals)}: name it after one of them, such as {rivals[0]}{SIDECAR}"
+    return [Group(_stem(n), n, None, why) for n in rivals] + [Group(_stem(sidecar), None, sidecar, why)]
+
+
+def _alone(sidecar: str) -> Group:
+    named = sidecar[: -len(SIDECAR)]
+    if media_kind(named) is not None:
+        return Group(_stem(named), None, sidecar, f"waits for {named}")
+    return Group(named, None, sidecar)
+
+
+def _stem(name: str) -> str:
+    return name[: -len(SIDECAR)] if is_sidecar(name) else PurePosixPath(name).stem
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

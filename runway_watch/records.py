@@ -1,0 +1,124 @@
+"""What is written beside a job: result, error and held records, as TOML text. Values in, text out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tomli_w
+
+from runway_watch.clock import as_utc
+from runway_watch.job import Generation, Job, Verdict
+
+SCHEMA = 1
+
+
+def result(
+    job: Job, generations: Iterable[Generation], outputs: Mapping[int, list[str]], *, at: float
+) -> str:
+    """`NAME.result.toml`: what was asked, what it cost, what came out.
+
+    Args:
+        job: the job, done.
+        generations: its paid calls.
+        outputs: the file names in done/, by generation number.
+        at: the moment of the record, seconds since 1970.
+    """
+    generations = list(generations)
+    submitted = [g.submitted_at for g in generations if g.submitted_at is not None]
+    table = {
+        "schema": SCHEMA,
+        "job": job.id,
+        "status": "done",
+        "operation": job.operation,
+        **_inputs(job),
+        "accepted_at": as_utc(job.accepted_at),
+        "submitted_at": as_utc(min(submitted)) if submitted else None,
+        "finished_at": as_utc(at),
+        "credits": sum(g.credits for g in generations),
+        "request": dict(job.params),
+        "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],
+    }
+    return tomli_w.dumps(_without_none(table))
+
+
+def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
+    """`NAME.error.toml`: why it did not work, and what the person who dropped it can do."""
+    generations = list(generations)
+    task = next((g.task_id for g in generations if g.task_id), None)
+    table = {
+        "schema": SCHEMA,
+        "job": job.id,
+        "status": "failed",
+        "stage": verdict.stage,
+        "code": verdict.code,
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "problems": list(verdict.problems),
+        "retryable": verdict.retryable,
+        "attempts": max((g.attempt for g in generations), default=0),
+        "charged": charged(generations),
+        "credits": sum(g.credits for g in generations),
+        "task_id": task,
+        "failure_code": verdict.failure_code,
+        "http_status": verdict.http_status,
+    }
+    return tomli_w.dumps(_without_none(table))
+
+
+def held(job: Job, verdict: Verdict, *, since: float) -> str:
+    """`NAME.held.toml`: why the job waits for a person."""
+    table = {
+        "schema": SCHEMA,
+        "job": job.id,
+        "status": "held",
+        "code": verdict.code,
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "since": as_utc(since),
+        "http_status": verdict.http_status,
+    }
+    return tomli_w.dumps(_without_none(table))
+
+
+def charged(generations: Iterable[Generation]) -> str:
+    """Whether the job cost anything: "no", "yes" or "unknown" (a paid call without a known end)."""
+    generations = list(generations)
+    if any(g.submitted_at is not None and g.ended_at is None for g in generations):
+        return "unknown"
+    return "yes" if any(g.credits for g in generations) else "no"
+
+
+def job_of(text: Mapping[str, Any]) -> str | None:
+    """The job id that a record names, if it names one."""
+    job = text.get("job")
+    return job if isinstance(job, str) else None
+
+
+def _inputs(job: Job) -> dict[str, Any]:
+    media = next((i for i in job.inputs if i.suffix == job.media_suffix), None)
+    main = media or (job.inputs[0] if job.inputs else None)
+    if main is None:
+        return {}
+    return {"input": (job.target_name or job.name) + main.suffix, "input_sha256": main.sha256}
+
+
+def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
+    started, ended = generation.submitted_at, generation.ended_at
+    seconds = round(ended - started, 1) if started is not None and ended is not None else None
+    return {
+        "task_id": generation.task_id,
+        "status": generation.status,
+        "credits": generation.credits,
+        "seconds": seconds,
+        "outputs": outputs,
+        "output_sha256": [o.sha256 for o in generation.outputs],
+        "failure_code": generation.verdict.failure_code if generation.verdict else None,
+    }
+
+
+def _without_none(value: Any) -> Any:
+    """TOML knows no null: keys without a value are left out, at every depth."""
+    if isinstance(value, Mapping):
+        return {k: _without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(v) for v in value if v is not None]
+    return value

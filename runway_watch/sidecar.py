@@ -1,0 +1,172 @@
+"""Sidecars: `.prompt.toml` text in, Runway's parameters and the `[job]` table out.
+
+Bad text never gets further than here and never costs more than a moment: size, encoding and nesting are
+bounded before the parser runs. Everything that is wrong is told at once, with line and column where there
+is one. `_folder.prompt.toml` files and `[watch.defaults]` are sidecars too, laid under the drop's own.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    ValidationError,
+)
+
+from runway_watch.errors import Refusal
+
+MAX_BYTES = 16 * 1024
+MAX_DOTS = 16
+"""Dots in one key: 40 KB of dotted keys keep the parser busy for seconds."""
+
+_DOTTED_KEY = re.compile(r"^\s*\[{0,2}[^=\n#\"']*", re.MULTILINE)
+_TAG = r"^[a-z][a-z0-9_]{2,15}$"
+
+
+def _ascii_tag(tag: str) -> str:
+    if not re.fullmatch(_TAG, tag):
+        raise ValueError("3 to 16 lower-case letters, digits or underscores, a letter first")
+    return tag
+
+
+class JobTable(BaseModel):
+    """The `[job]` table: what the drop asks of runway-watch itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    operation: str | None = None
+    priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    not_before: AwareDatetime | NaiveDatetime | None = None
+    max_credits: int | None = Field(default=None, ge=0)
+    force: bool = False
+    tag: Annotated[str, AfterValidator(_ascii_tag)] = "image"
+    sidecar: Literal["required", "optional"] = "required"
+
+    def starts_at(self) -> float:
+        """`not_before` in seconds since 1970, 0 without one; a time without a zone is the machine's."""
+        moment: datetime | None = self.not_before
+        return moment.timestamp() if moment else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """One sidecar's contents: Runway's parameters, and the `[job]` table still unread."""
+
+    params: Mapping[str, Any]
+    job: Mapping[str, Any]
+
+
+EMPTY = Sidecar({}, {})
+
+
+def parse(raw: bytes, *, name: str) -> Sidecar:
+    """Read one sidecar.
+
+    Args:
+        raw: the file's bytes.
+        name: what to call it in messages.
+
+    Raises:
+        Refusal: sidecar.too_large, sidecar.encoding or sidecar.invalid.
+    """
+    if len(raw) > MAX_BYTES:
+        raise Refusal(
+            "sidecar.too_large",
+            f"{name} has {len(raw)} bytes; a sidecar may have {MAX_BYTES}.",
+            hint="Keep only parameters in it; pictures are referred to with file:NAME.",
+        )
+    table = _load(_decode(raw, name), name)
+    job = table.pop("job", {})
+    if not isinstance(job, dict):
+        raise _invalid(name, ["`job`: must be a table, written as [job]"])
+    return Sidecar(table, job)
+
+
+def is_unfilled(raw: bytes) -> bool:
+    """Whether the file holds stretches of zero bytes: its size was set first, and its text is on its way."""
+    return b"\0" in raw
+
+
+def layered(layers: Sequence[Sidecar]) -> Sidecar:
+    """Lay sidecars over each other, the most general first: a later key replaces an earlier one whole."""
+    params: dict[str, Any] = {}
+    job: dict[str, Any] = {}
+    for layer in layers:
+        params |= layer.params
+        job |= layer.job
+    return Sidecar(params, job)
+
+
+def read_job(job: Mapping[str, Any], *, name: str) -> JobTable:
+    """Check the `[job]` table. Raises Refusal (sidecar.invalid) with every problem in it."""
+    try:
+        return JobTable.model_validate(dict(job))
+    except ValidationError as error:
+        raise _invalid(name, job_problems(error)) from None
+
+
+def job_problems(error: ValidationError) -> list[str]:
+    """A sentence for each problem that pydantic found in a `[job]` table."""
+    found: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        key = str(item["loc"][0])
+        if item["type"] == "extra_forbidden":
+            near = get_close_matches(key, JobTable.model_fields, n=1)
+            advice = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(JobTable.model_fields)}"
+            found[key] = f"`job.{key}`: unknown; {advice}"
+        else:
+            found.setdefault(key, f"`job.{key}`: {item['msg'].removeprefix('Value error, ')}")
+    return list(found.values())
+
+
+def _decode(raw: bytes, name: str) -> str:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        raise Refusal(
+            "sidecar.encoding",
+            f"{name} is not UTF-8: line {line}, column {column} holds the byte 0x{raw[error.start]:02x}.",
+            hint="Save it as UTF-8 in the editor.",
+        ) from None
+    return text.replace("\r\n", "\n")
+
+
+def _load(text: str, name: str) -> dict[str, Any]:
+    for match in _DOTTED_KEY.finditer(text):
+        if match.group().count(".") > MAX_DOTS:
+            line = text.count("\n", 0, match.end()) + 1
+            raise _invalid(name, [f"line {line}: a key has more than {MAX_DOTS} dots"])
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(name, [_located(str(error))]) from None
+    except (RecursionError, ValueError) as error:
+        raise _invalid(name, [f"cannot be read as TOML: {type(error).__name__}"]) from None
+
+
+def _located(message: str) -> str:
+    """`Invalid value (at line 1, column 8)` as `line 1, column 8: invalid value`."""
+    what, _, where = message.partition(" (at ")
+    return f"{where.rstrip(')')}: {what[:1].lower()}{what[1:]}" if where else message
+
+
+def _invalid(name: str, problems: Sequence[str]) -> Refusal:
+    what = problems[0] if len(problems) == 1 else f"{len(problems)} things are wrong with it"
+    return Refusal(
+        "sidecar.invalid",
+        f"{name} cannot be used: {what}.",
+        hint="Mend the sidecar, then move the files back to the inbox.",
+        problems=problems,
+    )
