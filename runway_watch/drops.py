@@ -15,7 +15,11 @@ RECORDS = (".result.toml", ".error.toml", ".held.toml")
 
 _JUNK_NAMES = {"thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin"}
 _JUNK_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp")
-_OUTPUT = re.compile(r"out(-\d+)?\.[a-z0-9]+", re.IGNORECASE)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line ends and marks that turn the direction of writing: they forge what people read."""
+
+MAX_NAME_BYTES = 200
+"""A file name may have 255 bytes; the rest is for ` (2)` and `.result.toml`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,15 @@ def media_kind(name: str) -> str | None:
     return MEDIA_SUFFIXES.get(PurePosixPath(name).suffix.casefold())
 
 
-def belongs(entry: str, *, name: str, suffixes: Iterable[str]) -> bool:
-    """Whether an existing file would stand in the way of a group called `name` with these suffixes."""
-    if not entry.startswith(name):
-        return False
-    rest = entry[len(name) :]
-    return rest in suffixes or rest in RECORDS or (rest[:1] == "." and bool(_OUTPUT.fullmatch(rest[1:])))
-
-
 def numbered(name: str, n: int) -> str:
     """The n-th name to try for a group: `cat`, `cat (2)`, `cat (3)` ..."""
     return name if n == 1 else f"{name} ({n})"
+
+
+def safe(name: str) -> str:
+    """The name under which a group may be filed: itself where it is harmless."""
+    clean = _UNSAFE.sub("_", name)
+    return clean.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
 def unsupported(names: Iterable[str]) -> list[str]:
@@ -110,7 +112,7 @@ def _share(rivals: list[str], sidecar: str | None, *, optional: bool) -> list[Gr
         return [Group(_stem(n), n, None, why.format(_stem(n))) for n in rivals]
     if len(rivals) == 1:
         return [Group(_stem(rivals[0]), rivals[0], sidecar)]
-    why = f"{sidecar} could belong to {' or '.join(rivals)}: name it after one of them, such as {rivals[0]}{SIDECAR}"
+    why = f"{sidecar} could belong to {' or '.join(rivals)}: name it {rivals[0]}{SIDECAR} or the like"
     return [Group(_stem(n), n, None, why) for n in rivals] + [Group(_stem(sidecar), None, sidecar, why)]
 
 

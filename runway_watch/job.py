@@ -38,6 +38,10 @@ class State(StrEnum):
     HELD = "held"
 
 
+LIVE_STATES = frozenset(State) - {State.DONE, State.FAILED, State.CANCELLED}
+"""States of jobs that are not over."""
+
+
 class Place(StrEnum):
     """The folder below the root in which a job's files lie; the value is the folder's name."""
 
@@ -124,7 +128,7 @@ class Job:
     options: Mapping[str, Any]  # the [job] table
     inputs: tuple[Input, ...]
     references: Mapping[str, Reference]  # "file:_refs/style.jpg" as written -> the file
-    media_suffix: str | None  # which input is the dropped media
+    media_suffix: str  # which input is the dropped media; "" for a sidecar alone
     mime: str | None
     priority: int
     price: int | None  # the most it should cost, in credits
@@ -132,6 +136,23 @@ class Job:
     finished_at: float | None = None
     sweeps: int = 0
     verdict: Verdict | None = None
+
+    @property
+    def media(self) -> Input | None:
+        """The dropped picture, video or sound; None for a sidecar alone."""
+        return next((i for i in self.inputs if self.media_suffix and i.suffix == self.media_suffix), None)
+
+    @property
+    def path(self) -> str:
+        """How a person calls it: the dropped file below the inbox."""
+        main = self.media or (self.inputs[0] if self.inputs else None)
+        name = self.dropped_as + (main.suffix if main else "")
+        return f"{self.folder}/{name}" if self.folder else name
+
+    @property
+    def kind(self) -> str:
+        """What is usually alike in duration: operation, model and seconds asked for."""
+        return f"{self.operation}/{self.model}/{self.params.get('duration', '')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +176,9 @@ class Generation:
     estimated: int | None = None
     credits: int = 0  # charged so far, over all attempts
     submitted_at: float | None = None
+    tries: int = 0  # paid calls so far
     started_at: float | None = None  # when it probably got its slot at Runway
+    foreseen_at: float | None = None  # when it will probably end
     ended_at: float | None = None
     outputs: tuple[Output, ...] = ()
     verdict: Verdict | None = None

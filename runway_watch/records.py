@@ -54,7 +54,7 @@ def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
         "hint": verdict.hint,
         "problems": list(verdict.problems),
         "retryable": verdict.retryable,
-        "attempts": max((g.attempt for g in generations), default=0),
+        "attempts": max((max(g.attempt, g.tries) for g in generations), default=0),
         "charged": charged(generations),
         "credits": sum(g.credits for g in generations),
         "task_id": task,
@@ -94,8 +94,7 @@ def job_of(text: Mapping[str, Any]) -> str | None:
 
 
 def _inputs(job: Job) -> dict[str, Any]:
-    media = next((i for i in job.inputs if i.suffix == job.media_suffix), None)
-    main = media or (job.inputs[0] if job.inputs else None)
+    main = job.media or (job.inputs[0] if job.inputs else None)
     if main is None:
         return {}
     return {"input": (job.target_name or job.name) + main.suffix, "input_sha256": main.sha256}

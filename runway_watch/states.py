@@ -44,15 +44,12 @@ TABLE: Mapping[tuple[State, str], State] = {
     (CANCELLED, "release"): READY,
 }
 
-LIVE: frozenset[State] = frozenset(State) - {DONE, FAILED, CANCELLED}
-"""States of jobs that are not over."""
-
 AT_RUNWAY: frozenset[State] = frozenset({SUBMITTING, RUNNING})
 """States in which a generation takes, or may take, one of the account's slots."""
 
 # How far along a state is, for a job with several generations. What is held speaks last, so that a job
-# counts as held only when nothing else of it can go on.
-_ORDER = [READY, UPLOADING, SUBMITTING, RUNNING, COLLECTING, HELD, RETIRING, FAILED, CANCELLED, DONE]
+# counts as held only when nothing else of it can go on; what worked outweighs what did not.
+_ORDER = [READY, UPLOADING, SUBMITTING, RUNNING, COLLECTING, HELD, RETIRING, DONE, FAILED, CANCELLED]
 
 
 class IllegalMove(RunwayWatchError):

@@ -1,0 +1,223 @@
+"""What happens next: from where a generation stands and what its stage came back with. Pure.
+
+A failure of the network or of Runway is *later* until it has happened `attempts` times; then it is
+*never, for now* (`retryable`). A paid call without an answer is neither: it is held, because sending it
+again could pay twice and dropping it could lose what was paid for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from runway_watch import polling
+from runway_watch.backoff import wait
+from runway_watch.config import PollSettings, RetrySettings
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Place, State, Unsure, Verdict
+
+UNCERTAIN = "submit.uncertain"
+BLOCKED = frozenset({"credentials", "credits"})
+"""Reasons to wait that no amount of trying mends: a person has to do something."""
+
+_FINISHED = {
+    State.UPLOADING: "uploaded",
+    State.SUBMITTING: "submitted",
+    State.RUNNING: "succeeded",
+    State.COLLECTING: "collected",
+}
+_NEVER_GIVES_UP = frozenset({State.RUNNING, State.RETIRING})
+"""What is paid for is asked about for ever, and a verdict is filed for ever: no local deadline ends them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One row of the state table, and the values that change with it."""
+
+    event: str
+    changes: Mapping[str, Any]
+
+
+def decide(
+    generation: Generation, outcome: Outcome, *, retry: RetrySettings, now: float, jitter: float
+) -> Move:
+    """The move that follows from a stage's outcome. `jitter` is 0 to 1, `now` seconds since 1970."""
+    match outcome:
+        case Done(facts):
+            clear = {"attempt": 0, "due_at": now, "reason": None, "message": None}
+            return Move(_FINISHED[generation.state], clear | dict(facts))
+        case Later():
+            return _later(generation, outcome, retry=retry, now=now, jitter=jitter)
+        case Never():
+            return _never(generation, outcome, retry=retry, now=now, jitter=jitter)
+        case Unsure():
+            return _unsure(generation, outcome, retry=retry, now=now, jitter=jitter)
+
+
+def _later(generation: Generation, later: Later, *, retry: RetrySettings, now: float, jitter: float) -> Move:
+    attempt = generation.attempt + 1 if later.counts else generation.attempt
+    if later.counts and attempt >= retry.attempts and generation.state not in _NEVER_GIVES_UP:
+        return _fail(_exhausted(generation.state, later, attempt), {"attempt": attempt}, now)
+    pause = (
+        later.after if later.after is not None and not later.counts else _pause(attempt, later, retry, jitter)
+    )
+    changes = {"attempt": attempt, "due_at": now + pause, "reason": later.reason, "message": later.message}
+    return Move("later", changes | dict(later.facts))
+
+
+def _never(generation: Generation, never: Never, *, retry: RetrySettings, now: float, jitter: float) -> Move:
+    if not never.again:
+        return _fail(never.verdict, never.facts, now)
+    if generation.tries >= retry.attempts:
+        return _fail(replace(never.verdict, retryable=True), never.facts, now)
+    pause = _pause(generation.tries, None, retry, jitter)
+    return Move("again", _afresh(now + pause, never.verdict.code, never.verdict.message) | dict(never.facts))
+
+
+def _unsure(
+    generation: Generation, unsure: Unsure, *, retry: RetrySettings, now: float, jitter: float
+) -> Move:
+    attempt = generation.attempt + 1
+    if retry.uncertain_submit == "resubmit" and attempt < retry.attempts:
+        due = now + _pause(attempt, None, retry, jitter)
+        return Move("again", _afresh(due, UNCERTAIN, unsure.message) | {"attempt": attempt})
+    return Move("doubt", {"verdict": doubt(unsure.message, unsure.http_status), "submitted_at": now})
+
+
+def doubt(what: str, http_status: int | None = None) -> Verdict:
+    """The verdict on a paid call of which nobody knows whether it was carried out."""
+    return Verdict(
+        stage="submit",
+        code=UNCERTAIN,
+        message=f"Nobody knows whether this was paid for: {what}",
+        hint="Look at the account's usage. `runway-watch retry` sends it again, which may pay a second time.",
+        http_status=http_status,
+        retryable=False,
+    )
+
+
+def _exhausted(state: State, later: Later, attempt: int) -> Verdict:
+    return Verdict(
+        stage=STAGE_OF[state],
+        code="retries.exhausted",
+        message=f"It did not work {attempt} times in a row; the last time: {later.message or later.reason}.",
+        hint="It is tried again by itself later. `runway-watch retry` tries at once.",
+        retryable=True,
+    )
+
+
+def _fail(verdict: Verdict, facts: Mapping[str, Any], now: float) -> Move:
+    return Move("fail", {"verdict": verdict, "due_at": now, "reason": None, "message": None} | dict(facts))
+
+
+def _afresh(due: float, reason: str, message: str) -> dict[str, Any]:
+    """The row of a generation that begins again, with what it has cost so far kept."""
+    return {
+        "due_at": due,
+        "reason": reason,
+        "message": message,
+        "uploaded_at": None,
+        "task_id": None,
+        "status": None,
+        "progress": None,
+        "polls": 0,
+        "polled_at": None,
+        "started_at": None,
+        "foreseen_at": None,
+    }
+
+
+def _pause(attempt: int, later: Later | None, retry: RetrySettings, jitter: float) -> float:
+    asked = later.after if later else None
+    return wait(
+        max(1, attempt), first=retry.first_seconds, longest=retry.max_seconds, jitter=jitter, asked=asked
+    )
+
+
+STAGE_OF: Mapping[State, str] = {
+    State.READY: "admit",
+    State.UPLOADING: "upload",
+    State.SUBMITTING: "submit",
+    State.RUNNING: "poll",
+    State.COLLECTING: "collect",
+    State.RETIRING: "retire",
+    State.HELD: "submit",
+}
+"""The word for what was being done, for records and logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is known of a model's tasks at Runway when one more is submitted."""
+
+    slots: int
+    ends: Sequence[float]  # when those before it are foreseen to end
+    samples: Sequence[float]  # how long this kind took before, in seconds
+    seen: int  # how many of this kind there have been
+
+
+def foresee(done: Done, traffic: Traffic, *, poll: PollSettings, now: float) -> Done:
+    """Add to a successful submission when its task will start, end and be asked about first."""
+    usual = polling.usual(traffic.samples)
+    started = polling.slot_opens(now, traffic.ends, traffic.slots)
+    due = polling.first_poll(
+        submitted=now, started=started, usual=usual, least=poll.min_seconds, nth=traffic.seen
+    )
+    foreseen = None if usual is None else started + usual
+    times = {"submitted_at": now, "started_at": started, "foreseen_at": foreseen, "due_at": due}
+    return Done(dict(done.facts) | times)
+
+
+def pace(generation: Generation, later: Later, *, poll: PollSettings, now: float) -> Later:
+    """Turn "not yet" into the moment of the next poll. Other reasons to come back later stay as they are."""
+    if later.reason != "running":
+        return replace(later, after=max(later.after or 0.0, poll.min_seconds))
+    queued = later.facts.get("status") == "THROTTLED"
+    started = now if queued or generation.started_at is None else generation.started_at
+    polls = generation.polls + 1
+    due = polling.next_poll(
+        now,
+        started=started,
+        progress=None if queued else later.facts.get("progress"),
+        polls=polls,
+        least=poll.min_seconds,
+        most=poll.max_seconds,
+    )
+    facts = {"polls": polls, "polled_at": now, "started_at": started, "attempt": 0}
+    return replace(later, after=due - now, facts=dict(later.facts) | facts)
+
+
+def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:
+    """What a job whose generations have all ended comes to: None for done, else why it failed."""
+    if any(g.outputs for g in generations):
+        return None
+    failed = next((g.verdict for g in generations if g.verdict), None)
+    return failed or job.verdict or Verdict("retire", "internal", "It ended without a result or a reason.")
+
+
+def resume(generations: Sequence[Generation]) -> list[tuple[Generation, str]]:
+    """How each generation of a failed job goes on when it is tried again.
+
+    What was paid for and finished is only fetched; what never ended well begins anew.
+    """
+    return [
+        (g, "recollect" if _is_paid_for(g) else "release") for g in generations if g.state is not State.DONE
+    ]
+
+
+def _is_paid_for(generation: Generation) -> bool:
+    return (
+        generation.state is State.FAILED
+        and generation.task_id is not None
+        and generation.verdict is not None
+        and generation.verdict.stage == "collect"
+    )
+
+
+def may_sweep(job: Job, *, sweeps: int) -> bool:
+    """Whether the retry sweep may bring a failed job back by itself."""
+    return bool(
+        job.state is State.FAILED
+        and job.place is Place.FAILED
+        and job.verdict is not None
+        and job.verdict.retryable
+        and job.sweeps < sweeps
+    )

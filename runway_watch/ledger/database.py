@@ -1,0 +1,119 @@
+"""The database under the ledger: how it is opened, what a transaction is, and whose errors come out.
+
+SQLite runs in WAL mode with `synchronous=FULL`: what is committed survives a power cut.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from runway_watch.errors import LedgerError
+from runway_watch.ledger import schema
+
+_BUSY_SECONDS = 10
+
+
+class Database:
+    """An open database with the ledger's tables in it.
+
+    Args:
+        url: SQLAlchemy's address of it; a SQLite file and its folder are made if they are not there.
+        readonly: for `status` and the like: nothing is made, nothing can be written.
+
+    Raises:
+        LedgerError: it cannot be opened, or was written by a newer version.
+    """
+
+    def __init__(self, url: str, *, readonly: bool = False) -> None:
+        self._engine = _engine(url, readonly=readonly)
+        with self._reading() as db:
+            found = _version(db)
+        if found is None and readonly:
+            raise LedgerError("the ledger is empty: the daemon has not run yet")
+        if found is None:
+            self._make()
+        elif found > schema.VERSION:
+            raise LedgerError(f"the ledger is of version {found}, newer than this program's {schema.VERSION}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _make(self) -> None:
+        with self._writing() as db:
+            schema.metadata.create_all(db)
+            db.execute(insert(schema.meta), {"key": "version", "value": str(schema.VERSION)})
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with _foreign_errors(), self._engine.connect() as db:
+            yield db
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with _foreign_errors(), self._engine.begin() as db:
+            yield db
+
+
+def file_of(url: str) -> Path | None:
+    """The file that a ledger's address points at, if it is SQLite."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return Path(str(parsed.database)) if is_file else None
+
+
+def _engine(url: str, *, readonly: bool) -> Engine:
+    path = file_of(url)
+    if path is not None and readonly and not path.exists():
+        raise LedgerError(f"{path}: no ledger is there; the daemon has not run yet")
+    if path is not None and not readonly:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with _foreign_errors():
+        engine = create_engine(url)
+        if path is not None:
+            event.listen(engine, "connect", _readonly_pragmas if readonly else _pragmas)
+        return engine
+
+
+def _pragmas(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_BUSY_SECONDS * 1000}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _readonly_pragmas(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in (f"busy_timeout={_BUSY_SECONDS * 1000}", "query_only=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _version(db: Connection) -> int | None:
+    if not db.dialect.has_table(db, "meta"):
+        return None
+    found = db.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "version"))
+    return int(found) if found else None
+
+
+@contextmanager
+def _foreign_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise LedgerError(f"the ledger cannot be used: {error.orig}") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise LedgerError(f"the ledger cannot be used: {error}") from error

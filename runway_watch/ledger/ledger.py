@@ -1,0 +1,134 @@
+"""The ledger: what is known of every job, on disk before anybody relies on it.
+
+Every method is one transaction. A move names the state it starts from; if the row is not in it, nothing
+changes and LostUpdate is raised. History is written in the same transaction as the move it tells of.
+Methods block (SQLite syncs to disk): an event loop calls them in a thread.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from runway_watch.decide import Move
+from runway_watch.errors import LostUpdate
+from runway_watch.job import Generation, Job, Place, State
+from runway_watch.ledger.memory import Memory
+from runway_watch.ledger.queries import Queries
+from runway_watch.ledger.rows import from_generation, from_job, plain
+from runway_watch.ledger.schema import generations, history, jobs
+from runway_watch.states import advance, of_job
+
+_NOTED = ("task_id", "attempt", "reason", "message", "credits", "status")
+"""Values that the history keeps of a move."""
+
+
+class Ledger(Queries, Memory):
+    """An open ledger; see `Database` for how it is opened."""
+
+    def admit(self, admitted: Iterable[tuple[Job, Sequence[Generation]]]) -> None:
+        """Write down new jobs, all or none. Their files are still where they were dropped."""
+        with self._writing() as db:
+            for job, calls in admitted:
+                db.execute(insert(jobs), from_job(job))
+                db.execute(insert(generations), [from_generation(g) for g in calls])
+                note = {"path": job.path, "code": job.verdict.code if job.verdict else None}
+                word = "refused" if job.verdict else "accepted"
+                told = {"at": job.accepted_at, "was": job.state, "state": job.state}
+                _tell(db, job.id, event="refused" if job.verdict else "accepted", note=note, **told)
+
+    def readmit(self, job: Job, calls: Sequence[Generation], *, was: State, at: float, event: str) -> None:
+        """Replace a job that is over (or held) by what its files say now; the history goes on."""
+        with self._writing() as db:
+            guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was)
+            _exactly_one(db.execute(guarded.values(from_job(job))).rowcount, job.id)
+            for call in calls:
+                one = (generations.c.job == job.id) & (generations.c.n == call.n)
+                db.execute(update(generations).where(one).values(from_generation(call)))
+            _tell(db, job.id, at=at, event=event, was=was, state=job.state)
+
+    def aim(self, job: Job, *, target: Place, name: str) -> Job:
+        """Commit where the job's files are about to be taken, and under which name."""
+        return self._set_job(job, {"target": target, "target_name": name})
+
+    def arrived(self, job: Job) -> Job:
+        """Commit that the files are where they were to be taken."""
+        place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
+        return self._set_job(job, place)
+
+    def retire(self, job: Job, calls: Sequence[Generation], *, at: float) -> Job:
+        """Commit the end of a job, together with the arrival of its files."""
+        over = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
+        with self._writing() as db:
+            for call in calls:
+                self._move(db, call, Move(_ending(call), {}), at)
+            state = State(db.scalar(select(jobs.c.state).where(jobs.c.id == job.id)) or "")
+            values = over | {"finished_at": at, "verdict": job.verdict}
+            db.execute(update(jobs).where(jobs.c.id == job.id).values(plain(values)))
+        return replace(job, place=job.target or job.place, state=state, finished_at=at)
+
+    def move(self, moves: Iterable[tuple[Generation, Move]], *, at: float) -> list[Generation]:
+        """Carry out moves, all or none, and return the generations as they are now.
+
+        Raises:
+            LostUpdate: one of them was not in the state that it was believed to be in.
+            IllegalMove: the state table has no such row.
+        """
+        with self._writing() as db:
+            return [self._move(db, generation, move, at) for generation, move in moves]
+
+    def note(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
+        """Change values that are no move: where a generation stands stays as it is."""
+        with self._writing() as db:
+            _exactly_one(db.execute(_guarded(generation).values(plain(changes))).rowcount, generation.job)
+        return replace(generation, **changes)
+
+    def _move(self, db: Connection, generation: Generation, move: Move, at: float) -> Generation:
+        state = advance(generation.state, move.event)
+        values = plain(dict(move.changes)) | {"state": state.value}
+        _exactly_one(db.execute(_guarded(generation).values(values)).rowcount, generation.job)
+        self._follow(db, generation.job)
+        changed = {key: move.changes[key] for key in _NOTED if key in move.changes}
+        code = move.changes["verdict"].code if move.changes.get("verdict") else None
+        note = {key: value for key, value in (changed | {"code": code}).items() if value is not None}
+        told = {"at": at, "event": move.event, "was": generation.state, "state": state, "note": note}
+        if told["was"] is not state or move.changes.get("attempt"):
+            _tell(db, generation.job, generation.n, **told)
+        return replace(generation, **{**move.changes, "state": state})
+
+    def _follow(self, db: Connection, job_id: str) -> None:
+        """Let the job stand where its least advanced generation stands."""
+        states = db.scalars(select(generations.c.state).where(generations.c.job == job_id)).all()
+        state = of_job(State(s) for s in states)
+        db.execute(update(jobs).where(jobs.c.id == job_id).values(state=state.value))
+
+    def _set_job(self, job: Job, changes: Mapping[str, Any]) -> Job:
+        guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.place == job.place)
+        with self._writing() as db:
+            _exactly_one(db.execute(guarded.values(plain(changes))).rowcount, job.id)
+        return replace(job, **changes)
+
+
+def _tell(db: Connection, job: str, n: int = 0, **told: Any) -> None:
+    """Add a line to the history of a job, or of its n-th generation."""
+    db.execute(insert(history), plain({"note": {}} | told | {"job": job, "n": n}))
+
+
+def _guarded(generation: Generation) -> Any:
+    return update(generations).where(
+        generations.c.job == generation.job,
+        generations.c.n == generation.n,
+        generations.c.state == generation.state,
+    )
+
+
+def _ending(call: Generation) -> str:
+    if call.outputs:
+        return "done"
+    return "cancelled" if call.verdict and call.verdict.code == "cancelled" else "failed"
+
+
+def _exactly_one(rows: int, job: str) -> None:
+    if rows != 1:
+        raise LostUpdate(f"job {job} is not in the state it was expected in")

@@ -1,0 +1,68 @@
+"""What the ledger remembers besides jobs: contents that lie at Runway, usual durations, orders of people."""
+
+from sqlalchemy import insert, select
+
+from runway_watch.ledger import schema
+from runway_watch.ledger.database import Database
+from runway_watch.polling import REMEMBERED
+
+
+class Memory(Database):
+    """Facts that make work cheaper, and the orders that `retry` and its like leave for the daemon."""
+
+    def upload(self, account: str, sha256: str, *, since: float) -> str | None:
+        """Where this content lies at Runway, if it was put there after `since`."""
+        table = schema.uploads
+        query = select(table.c.uri).where(
+            table.c.account == account, table.c.sha256 == sha256, table.c.at > since
+        )
+        with self._reading() as db:
+            return db.scalar(query)
+
+    def uploaded(self, account: str, sha256: str, *, uri: str, at: float) -> None:
+        """Remember where a content lies since `at`."""
+        table = schema.uploads
+        with self._writing() as db:
+            db.execute(table.delete().where(table.c.account == account, table.c.sha256 == sha256))
+            db.execute(insert(table), {"account": account, "sha256": sha256, "uri": uri, "at": at})
+
+    def durations(self, kind: str) -> tuple[list[float], int]:
+        """How long the last generations of a kind took, in seconds, and how many there have been."""
+        with self._reading() as db:
+            row = (
+                db.execute(select(schema.durations).where(schema.durations.c.kind == kind)).mappings().first()
+            )
+        return (list(row["seconds"]), row["seen"]) if row else ([], 0)
+
+    def took(self, kind: str, seconds: float) -> None:
+        """Remember one more duration of a kind."""
+        table = schema.durations
+        with self._writing() as db:
+            row = db.execute(select(table).where(table.c.kind == kind)).mappings().first()
+            known = [*(row["seconds"] if row else []), seconds][-REMEMBERED:]
+            db.execute(table.delete().where(table.c.kind == kind))
+            db.execute(
+                insert(table), {"kind": kind, "seconds": known, "seen": (row["seen"] if row else 0) + 1}
+            )
+
+    def order(self, verb: str, job: str, *, at: float) -> None:
+        """Leave an order of a person for whoever holds the lock."""
+        with self._writing() as db:
+            db.execute(insert(schema.orders), {"verb": verb, "job": job, "at": at})
+
+    def orders(self) -> list[tuple[int, str, str]]:
+        """Open orders as (id, verb, job), the oldest first."""
+        table = schema.orders
+        with self._reading() as db:
+            rows = db.execute(select(table.c.id, table.c.verb, table.c.job).order_by(table.c.id)).all()
+        return [(number, verb, job) for number, verb, job in rows]
+
+    def carried_out(self, number: int) -> None:
+        """Strike an order off the list."""
+        with self._writing() as db:
+            db.execute(schema.orders.delete().where(schema.orders.c.id == number))
+
+    def prune(self, *, before: float) -> None:
+        """Forget uploads from before this moment: Runway has forgotten them too."""
+        with self._writing() as db:
+            db.execute(schema.uploads.delete().where(schema.uploads.c.at < before))

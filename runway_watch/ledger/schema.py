@@ -1,0 +1,147 @@
+"""The ledger's tables. What must never be true is forbidden here, whatever the code above believes."""
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from runway_watch.job import LIVE_STATES, Place, State
+
+VERSION = 1
+"""Raised with every change below; a ledger of a newer version is refused, an older one is migrated."""
+
+metadata = MetaData()
+
+
+def _one_of(column: str, values: type[State] | type[Place], name: str) -> CheckConstraint:
+    allowed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({allowed})", name=name)
+
+
+_live = text("state IN ({})".format(", ".join(f"'{state}'" for state in sorted(LIVE_STATES))))
+
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("root", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("dropped_as", Text, nullable=False),
+    Column("place", String, nullable=False),
+    Column("target", String),
+    Column("target_name", Text),
+    Column("state", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("references", JSON, nullable=False),
+    Column("media_suffix", String, nullable=False),
+    Column("mime", String),
+    Column("priority", Integer, nullable=False),
+    Column("price", Integer),
+    Column("accepted_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("sweeps", Integer, nullable=False),
+    Column("verdict", JSON),
+    _one_of("state", State, "jobs_state"),
+    _one_of("place", Place, "jobs_place"),
+    # One live job per input: the same files are never accepted twice.
+    Index(
+        "jobs_live_input",
+        "root",
+        "folder",
+        "place",
+        "name",
+        "media_suffix",
+        unique=True,
+        sqlite_where=_live,
+        postgresql_where=_live,
+    ),
+    Index("jobs_queue", "state", "model", "priority", "accepted_at"),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("job", String, ForeignKey("jobs.id"), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("reason", String),
+    Column("message", Text),
+    Column("uploaded_at", Float),
+    Column("account", String),
+    Column("task_id", String),
+    Column("status", String),
+    Column("progress", Float),
+    Column("polls", Integer, nullable=False),
+    Column("polled_at", Float),
+    Column("estimated", Integer),
+    Column("credits", Integer, nullable=False),
+    Column("submitted_at", Float),
+    Column("tries", Integer, nullable=False),
+    Column("started_at", Float),
+    Column("foreseen_at", Float),
+    Column("ended_at", Float),
+    Column("outputs", JSON, nullable=False),
+    Column("verdict", JSON),
+    _one_of("state", State, "generations_state"),
+    CheckConstraint("state <> 'running' OR task_id IS NOT NULL", name="running_has_a_task"),
+    Index("generations_due", "state", "due_at"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job", String, ForeignKey("jobs.id"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("event", String, nullable=False),
+    Column("was", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("note", JSON, nullable=False),
+    Index("history_job", "job", "id"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("sha256", String, primary_key=True),
+    Column("uri", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+durations = Table(
+    "durations",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("seconds", JSON, nullable=False),
+    Column("seen", Integer, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("verb", String, nullable=False),
+    Column("job", String, nullable=False),
+    Column("at", Float, nullable=False),
+)

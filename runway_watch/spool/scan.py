@@ -1,0 +1,72 @@
+"""What lies in an inbox now: one look at every folder below it, without following a link."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runway_watch.drops import FOLDER_DEFAULTS, is_junk
+from runway_watch.settle import Sight
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One folder: `path` below the inbox ("" for the inbox itself), its files, and its defaults file."""
+
+    path: str
+    files: Mapping[str, Sight]
+    defaults: Sight | None
+
+
+def scan(inbox: Path, ignore: Sequence[str] = ()) -> Iterator[Listing]:
+    """Look at an inbox and everything below it, folder by folder.
+
+    Raises:
+        OSError: the inbox itself cannot be read. A folder below it that cannot be read is passed over
+            until the next look: it may have been moved away at this very moment.
+    """
+    waiting = [""]
+    while waiting:
+        path = waiting.pop()
+        try:
+            listing, folders = _look(inbox, path, ignore)
+        except OSError:
+            if path == "":
+                raise
+            continue
+        yield listing
+        waiting += sorted(folders, reverse=True)
+
+
+def _look(inbox: Path, path: str, ignore: Sequence[str]) -> tuple[Listing, list[str]]:
+    files: dict[str, Sight] = {}
+    folders: list[str] = []
+    defaults = None
+    with os.scandir(inbox / path) as entries:
+        for entry in entries:
+            if entry.name == FOLDER_DEFAULTS:
+                defaults = _sight(entry)
+            elif is_junk(entry.name, ignore) or not _is_text(entry.name):
+                continue
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(f"{path}/{entry.name}" if path else entry.name)
+            elif (sight := _sight(entry)) is not None:
+                files[entry.name] = sight
+    return Listing(path, files, defaults), folders
+
+
+def _sight(entry: "os.DirEntry[str]") -> Sight | None:
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # gone since the folder was read
+        return None
+    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name is valid UTF-8; others cannot be written into any record and stay where they are."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,230 @@
+"""The four folders of a watch, and the only hands that move anything in them.
+
+Inputs are only ever renamed: never changed, never replaced, never deleted. Every move is named in the
+ledger before it is made, and making it again is harmless: a file that has arrived is recognised by its
+inode, or by its size and time where a network drive gives it a new one.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import BinaryIO
+
+from runway_watch.drops import numbered
+from runway_watch.errors import NameTaken, SpoolError
+from runway_watch.job import Input, Job, Output, Place
+from runway_watch.records import job_of
+from runway_watch.spool.beneath import opened
+from runway_watch.spool.rename import move, sync_folder
+
+RESULT, ERROR, HELD = ".result.toml", ".error.toml", ".held.toml"
+_RECORDS = (RESULT, ERROR, HELD)
+
+
+class Spool:
+    """One watch's folders.
+
+    Args:
+        root: the folder that holds inbox/, processing/, done/ and failed/.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def inbox(self) -> Path:
+        """Where people drop."""
+        return self.root / Place.INBOX
+
+    def make(self) -> None:
+        """Make the four folders below an existing root. Raises SpoolError when they cannot be made."""
+        with _spool_errors():
+            for place in Place:
+                (self.root / place).mkdir(exist_ok=True)
+
+    def where(self, place: Place, folder: str, name: str = "") -> Path:
+        """The path of a file in one of the four folders."""
+        return self.root / place / folder / name
+
+    def path_of(self, job: Job, item: Input) -> Path:
+        """Where an input of a job lies when no move of it is under way."""
+        name = item.dropped_as if job.place is Place.INBOX else job.name + item.suffix
+        return self.where(job.place, job.folder, name)
+
+    @contextmanager
+    def reading(self, job: Job, item: Input) -> Iterator[BinaryIO]:
+        """An input's bytes. Raises Refusal when it is gone or is no plain file any more, SpoolError else."""
+        path = self.path_of(job, item).relative_to(self.root / job.place)
+        with _spool_errors(), opened(self.root / job.place, path.as_posix()) as file:
+            yield file
+
+    @contextmanager
+    def referred(self, path: str) -> Iterator[BinaryIO]:
+        """A referred file's bytes, by its path below the inbox. Raises as `reading` does."""
+        with _spool_errors(), opened(self.inbox, path) as file:
+            yield file
+
+    def free_name(
+        self, place: Place, folder: str, wanted: str, suffixes: Iterable[str], *, after: int = 0
+    ) -> str:
+        """The first of `wanted`, `wanted (2)` ... that a group may have there.
+
+        Args:
+            place: one of the four folders.
+            folder: the folder below it.
+            wanted: what the group would like to be called.
+            suffixes: those of all its files, outputs included.
+            after: how many names not to try, because they turned out to be taken.
+        """
+        directory = self.where(place, folder)
+        endings = {*suffixes, *_RECORDS}
+        names = (numbered(wanted, n) for n in count(after + 1))
+        return next(n for n in names if not any(os.path.lexists(directory / (n + e)) for e in endings))
+
+    def carry(self, job: Job) -> list[str]:
+        """Take a job's inputs where the ledger says that they are being taken.
+
+        Returns:
+            The names of inputs that were nowhere to be found.
+
+        Raises:
+            NameTaken: something else has the name; what had been moved was moved back.
+            SpoolError: the move failed midway; it can be repeated.
+        """
+        moved: list[tuple[Path, Path]] = []
+        missing: list[str] = []
+        with _spool_errors():
+            self._target(job, "").parent.mkdir(parents=True, exist_ok=True)
+            for item in job.inputs:
+                source, target = self.path_of(job, item), self._target(job, item.suffix)
+                try:
+                    if _take(source, target, item):
+                        moved.append((target, source))
+                except NameTaken:
+                    _undo(moved)
+                    raise
+                except FileNotFoundError:
+                    missing.append(source.name)
+            for folder in {path.parent for pair in moved for path in pair}:
+                sync_folder(folder)
+        return missing
+
+    def publish(self, job: Job, staged: Mapping[str, Output]) -> None:
+        """Give finished outputs their final names beside the inputs' new place.
+
+        Args:
+            job: the job, with its target.
+            staged: the outputs by suffix, ".out.mp4".
+
+        Raises:
+            NameTaken, SpoolError: as `carry` does.
+        """
+        with _spool_errors():
+            self._target(job, "").parent.mkdir(parents=True, exist_ok=True)
+            for suffix, output in staged.items():
+                source, target = self.staging(job, output.staged), self._target(job, suffix)
+                if source.exists():
+                    move(source, target)
+                elif not target.exists():
+                    raise SpoolError(f"{source} is gone: the output has to be fetched again")
+            if staged:
+                sync_folder(self._target(job, "").parent)
+
+    def staging(self, job: Job, name: str) -> Path:
+        """Where an output is written before it has a final name: hidden, on the same filesystem."""
+        return self.where(Place.PROCESSING, job.folder, name)
+
+    def record(self, job: Job, ending: str, text: str, *, target: bool) -> None:
+        """Write a record beside a job's files, whole or not at all.
+
+        Args:
+            job: the job.
+            ending: RESULT, ERROR or HELD.
+            text: the record.
+            target: beside where the files are being taken, instead of where they are.
+
+        Raises:
+            NameTaken: a record of another job has that name.
+            SpoolError: it could not be written.
+        """
+        path = self._target(job, ending) if target else self.where(job.place, job.folder, job.name + ending)
+        with _spool_errors():
+            if path.exists() and _owner(path) != job.id:
+                raise NameTaken(f"{path} belongs to another job")
+            temporary = path.with_name(f".{job.id}{ending}.part")
+            _write(temporary, text)
+            temporary.replace(path)
+            sync_folder(path.parent)
+
+    def withdraw(self, job: Job, ending: str, *, place: Place, name: str) -> None:
+        """Remove a record of this job that no longer holds."""
+        path = self.where(place, job.folder, name + ending)
+        with _spool_errors(), suppress(FileNotFoundError):
+            if _owner(path) == job.id:
+                path.unlink()
+
+    def tidy(self, job: Job) -> None:
+        """Remove the job's folder below processing/ when nothing is left in it."""
+        folder = job.folder
+        with suppress(OSError):
+            while folder:
+                self.where(Place.PROCESSING, folder).rmdir()
+                folder = folder.rpartition("/")[0]
+
+    def present(self, job: Job, place: Place, name: str) -> bool:
+        """Whether any of the job's inputs lies there under that name."""
+        return any(_is_ours(self.where(place, job.folder, name + i.suffix), i) for i in job.inputs)
+
+    def _target(self, job: Job, suffix: str) -> Path:
+        assert job.target is not None
+        assert job.target_name is not None
+        return self.where(job.target, job.folder, job.target_name + suffix)
+
+
+def _take(source: Path, target: Path, item: Input) -> bool:
+    """Move one input; False when it had arrived before. Raises FileNotFoundError when it is in neither place."""
+    if os.path.lexists(target) and _is_ours(target, item):
+        if os.path.lexists(source) and source.lstat().st_ino == target.lstat().st_ino:
+            source.unlink()  # a crash between link and unlink left both names
+        return False
+    move(source, target)
+    return True
+
+
+def _undo(moved: Iterable[tuple[Path, Path]]) -> None:
+    for target, source in moved:
+        with suppress(NameTaken):
+            move(target, source)
+
+
+def _is_ours(path: Path, item: Input) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return found.st_ino == item.ino or (found.st_size, found.st_mtime_ns) == (item.size, item.mtime_ns)
+
+
+def _owner(path: Path) -> str | None:
+    try:
+        return job_of(tomllib.loads(path.read_text("utf-8")))
+    except ValueError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _spool_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SpoolError(f"{error.filename or 'the folder'}: {error.strerror or error}") from error
