@@ -1,0 +1,96 @@
+"""Everything about Runway's operations, as data: what they take, allow, default to and cost.
+
+The SDK's published types say what is valid, `runway-models.json` adds limits and prices, and a table of
+operations says what a dropped file is for. A newer SDK brings newer models with no code here. Pure: no
+clock, no network, no files but the package's own.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from runway_watch.catalogue import awaiting, media, prices
+from runway_watch.catalogue import wire as _wire
+from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation
+from runway_watch.catalogue.prices import Price
+from runway_watch.catalogue.resolving import Drop, Request, refusal, request
+from runway_watch.catalogue.words import Problem, nearest_name, show
+from runway_watch.job import MediaFacts
+
+__all__ = [
+    "DEFAULT_OPERATION",
+    "OPERATIONS",
+    "Operation",
+    "Price",
+    "Request",
+    "awaits_media",
+    "price",
+    "references",
+    "resolve",
+    "wire",
+]
+
+
+def references(params: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every distinct `file:NAME` that stands for media in the parameters, in order."""
+    return media.references(params)
+
+
+def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image") -> bool:
+    """Whether a sidecar that stands alone needs a dropped file, or speaks of one as @tag, that is not there.
+
+    Nonsense is no reason to wait: it is False for an unknown operation, and an unknown model is judged as
+    the operation's default one.
+    """
+    row = OPERATIONS.get(operation)
+    return row is not None and awaiting.awaits(row, params, tag=tag)
+
+
+def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged by
+    operation: str,
+    params: Mapping[str, Any],
+    *,
+    dropped: str | None,
+    media: Mapping[str, MediaFacts],
+    tag: str = "image",
+    strict: bool = True,
+    allowed_hosts: Collection[str] = (),
+) -> Request:
+    """The complete request that a drop asks for: slot filled, defaults set, checked and priced.
+
+    Args:
+        operation: its name, as in `[job] operation`.
+        params: Runway's parameters as in the sidecar.
+        dropped: the dropped file's name, `cat.png`; None for a sidecar alone.
+        media: what is known about each `file:NAME`, the dropped one included.
+        tag: the name by which a prompt speaks of the dropped picture.
+        strict: refuse models and keys that the SDK does not know, rather than sending them as they are.
+        allowed_hosts: hosts that `https://` media may come from.
+
+    Raises:
+        Refusal: `params.invalid`, or `reference.host` if hosts are all that is wrong; with every problem.
+    """
+    row = OPERATIONS.get(operation)
+    if row is None:
+        raise refusal([Problem(("[job] operation",), _not_served(operation))])
+    file = None if dropped is None else f"file:{dropped}"
+    return request(row, params, Drop(file=file, media=media, tag=tag, strict=strict, hosts=allowed_hosts))
+
+
+def _not_served(operation: str) -> str:
+    near = nearest_name(operation, OPERATIONS)
+    meant = f"; did you mean '{near}'?" if near else ""
+    return f"{show(operation)} is not served{meant} (served: {', '.join(OPERATIONS)})"
+
+
+def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON body for complete parameters: the SDK's spelling, every `file:NAME` replaced from `uris`.
+
+    Raises:
+        KeyError: an unknown operation, or a `file:NAME` without a URI.
+    """
+    return _wire.body(OPERATIONS[operation], params, uris)
+
+
+def price(operation: str, params: Mapping[str, Any]) -> Price:
+    """What complete parameters should cost at the most; KeyError for an unknown operation."""
+    return prices.price(OPERATIONS[operation], params)
