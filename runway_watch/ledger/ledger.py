@@ -33,10 +33,9 @@ class Ledger(Queries, Memory):
             for job, calls in admitted:
                 db.execute(insert(jobs), from_job(job))
                 db.execute(insert(generations), [from_generation(g) for g in calls])
-                note = {"path": job.path, "code": job.verdict.code if job.verdict else None}
-                word = "refused" if job.verdict else "accepted"
-                told = {"at": job.accepted_at, "was": job.state, "state": job.state}
-                _tell(db, job.id, event="refused" if job.verdict else "accepted", note=note, **told)
+                event = "refused" if job.verdict else "accepted"
+                note = {"path": job.path}
+                _tell(db, job.id, at=job.accepted_at, event=event, was=job.state, state=job.state, note=note)
 
     def readmit(self, job: Job, calls: Sequence[Generation], *, was: State, at: float, event: str) -> None:
         """Replace a job that is over (or held) by what its files say now; the history goes on."""

@@ -18,7 +18,8 @@ from runway_watch.errors import NameTaken, SpoolError
 from runway_watch.job import Input, Job, Output, Place
 from runway_watch.records import job_of
 from runway_watch.spool.beneath import opened
-from runway_watch.spool.rename import move, sync_folder
+from runway_watch.spool.carry import Leg, carry, of_input, of_output
+from runway_watch.spool.rename import sync_folder
 
 RESULT, ERROR, HELD = ".result.toml", ".error.toml", ".held.toml"
 _RECORDS = (RESULT, ERROR, HELD)
@@ -84,54 +85,31 @@ class Spool:
         names = (numbered(wanted, n) for n in count(after + 1))
         return next(n for n in names if not any(os.path.lexists(directory / (n + e)) for e in endings))
 
-    def carry(self, job: Job) -> list[str]:
-        """Take a job's inputs where the ledger says that they are being taken.
+    def carry(self, job: Job, outputs: Mapping[str, Output] | None = None) -> list[str]:
+        """Take a job's files where the ledger says that they are being taken.
+
+        Args:
+            job: the job, with its target.
+            outputs: finished outputs by the suffix of their final name, ".out.mp4".
 
         Returns:
             The names of inputs that were nowhere to be found.
 
         Raises:
             NameTaken: something else has the name; what had been moved was moved back.
-            SpoolError: the move failed midway; it can be repeated.
+            SpoolError: the move failed midway, or an output is gone; it can be repeated.
         """
-        moved: list[tuple[Path, Path]] = []
-        missing: list[str] = []
+        legs = [self._output_leg(job, suffix, output) for suffix, output in (outputs or {}).items()]
+        legs += [Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs]
         with _spool_errors():
-            self._target(job, "").parent.mkdir(parents=True, exist_ok=True)
-            for item in job.inputs:
-                source, target = self.path_of(job, item), self._target(job, item.suffix)
-                try:
-                    if _take(source, target, item):
-                        moved.append((target, source))
-                except NameTaken:
-                    _undo(moved)
-                    raise
-                except FileNotFoundError:
-                    missing.append(source.name)
-            for folder in {path.parent for pair in moved for path in pair}:
-                sync_folder(folder)
+            missing = carry(legs)
+        if gone := {output.staged for output in (outputs or {}).values()} & set(missing):
+            raise SpoolError(f"{', '.join(sorted(gone))} is gone: the output has to be fetched again")
         return missing
 
-    def publish(self, job: Job, staged: Mapping[str, Output]) -> None:
-        """Give finished outputs their final names beside the inputs' new place.
-
-        Args:
-            job: the job, with its target.
-            staged: the outputs by suffix, ".out.mp4".
-
-        Raises:
-            NameTaken, SpoolError: as `carry` does.
-        """
-        with _spool_errors():
-            self._target(job, "").parent.mkdir(parents=True, exist_ok=True)
-            for suffix, output in staged.items():
-                source, target = self.staging(job, output.staged), self._target(job, suffix)
-                if source.exists():
-                    move(source, target)
-                elif not target.exists():
-                    raise SpoolError(f"{source} is gone: the output has to be fetched again")
-            if staged:
-                sync_folder(self._target(job, "").parent)
+    def _output_leg(self, job: Job, suffix: str, output: Output) -> Leg:
+        staged = self.staging(job, output.staged)
+        return Leg(staged, self._target(job, suffix), of_output(output, staged))
 
     def staging(self, job: Job, name: str) -> Path:
         """Where an output is written before it has a final name: hidden, on the same filesystem."""
@@ -176,36 +154,12 @@ class Spool:
 
     def present(self, job: Job, place: Place, name: str) -> bool:
         """Whether any of the job's inputs lies there under that name."""
-        return any(_is_ours(self.where(place, job.folder, name + i.suffix), i) for i in job.inputs)
+        return any(of_input(i)(self.where(place, job.folder, name + i.suffix)) for i in job.inputs)
 
     def _target(self, job: Job, suffix: str) -> Path:
         assert job.target is not None
         assert job.target_name is not None
         return self.where(job.target, job.folder, job.target_name + suffix)
-
-
-def _take(source: Path, target: Path, item: Input) -> bool:
-    """Move one input; False when it had arrived before. Raises FileNotFoundError when it is in neither place."""
-    if os.path.lexists(target) and _is_ours(target, item):
-        if os.path.lexists(source) and source.lstat().st_ino == target.lstat().st_ino:
-            source.unlink()  # a crash between link and unlink left both names
-        return False
-    move(source, target)
-    return True
-
-
-def _undo(moved: Iterable[tuple[Path, Path]]) -> None:
-    for target, source in moved:
-        with suppress(NameTaken):
-            move(target, source)
-
-
-def _is_ours(path: Path, item: Input) -> bool:
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    return found.st_ino == item.ino or (found.st_size, found.st_mtime_ns) == (item.size, item.mtime_ns)
 
 
 def _owner(path: Path) -> str | None:

@@ -1,0 +1,88 @@
+"""Taking a group of files from one place to another, all or none, as often as it takes.
+
+A leg that has been made is recognised and not made again, so a crash between two legs is mended by
+making all of them again. When a name turns out to be taken, what had been moved goes back.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from runway_watch.errors import NameTaken
+from runway_watch.job import Input, Output
+from runway_watch.spool.rename import move, sync_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One file's way; `is_ours` tells whether what lies at a path is that file."""
+
+    source: Path
+    target: Path
+    is_ours: Callable[[Path], bool]
+
+
+def carry(legs: Sequence[Leg]) -> list[str]:
+    """Make all legs.
+
+    Returns:
+        The names of files that are at neither end.
+
+    Raises:
+        NameTaken: a target is something else's; every file is back where it came from.
+        OSError: a leg could not be made; making all of them again goes on from there.
+    """
+    missing = []
+    for folder in {leg.target.parent for leg in legs}:
+        folder.mkdir(parents=True, exist_ok=True)
+    for leg in legs:
+        try:
+            _make(leg)
+        except NameTaken:
+            _go_back(legs)
+            raise
+        except FileNotFoundError:
+            missing.append(leg.source.name)
+    for folder in {path.parent for leg in legs for path in (leg.source, leg.target)}:
+        with suppress(FileNotFoundError):
+            sync_folder(folder)
+    return missing
+
+
+def of_input(item: Input) -> Callable[[Path], bool]:
+    """Recognises an input by its inode, or by size and time where a network drive renumbers inodes."""
+
+    def is_ours(path: Path) -> bool:
+        try:
+            found = path.lstat()
+        except OSError:
+            return False
+        return found.st_ino == item.ino or (found.st_size, found.st_mtime_ns) == (item.size, item.mtime_ns)
+
+    return is_ours
+
+
+def of_output(output: Output, staged: Path) -> Callable[[Path], bool]:
+    """Recognises an output that has left its staging place."""
+
+    def is_ours(path: Path) -> bool:
+        return not staged.exists() and path.is_file() and path.stat().st_size == output.size
+
+    return is_ours
+
+
+def _make(leg: Leg) -> None:
+    if leg.is_ours(leg.target):
+        if os.path.lexists(leg.source) and leg.source.lstat().st_ino == leg.target.lstat().st_ino:
+            leg.source.unlink()  # a crash between link and unlink left both names
+        return
+    move(leg.source, leg.target)
+
+
+def _go_back(legs: Sequence[Leg]) -> None:
+    for leg in legs:
+        if not os.path.lexists(leg.source) and leg.is_ours(leg.target):
+            with suppress(NameTaken):
+                move(leg.target, leg.source)
