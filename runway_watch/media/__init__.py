@@ -1,0 +1,12 @@
+"""What a media file is, whether it is all there, and whether it is sound, told by its bytes alone.
+
+Every function takes an open binary file and moves its position; none opens a path, holds more than a
+block of it, reads it backwards, or runs for long on any input. Only `decodes` uses Pillow.
+"""
+
+from runway_watch.media.decoding import decodes
+from runway_watch.media.looking import look
+from runway_watch.media.sniff import Sniffed, extension_fits, sniff
+from runway_watch.media.wholeness import is_whole
+
+__all__ = ["Sniffed", "decodes", "extension_fits", "is_whole", "look", "sniff"]

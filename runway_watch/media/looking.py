@@ -1,0 +1,83 @@
+"""Looks at a dropped file's bytes once and says what it is, or why Runway would not take it."""
+
+from typing import BinaryIO
+
+from runway_watch.errors import Refusal
+from runway_watch.job import MAX_MEDIA_BYTES, MEDIA_SUFFIXES, MIN_MEDIA_BYTES, MediaFacts
+from runway_watch.media.blocks import read_at
+from runway_watch.media.containers import has_video_track
+from runway_watch.media.headers import read_header
+from runway_watch.media.sniff import HEAD, ISO_FAMILY, TYPES, Sniffed, extension_fits, sniff
+
+MAX_PIXELS = 89_478_485
+"""More is a decompression bomb to Pillow (Image.MAX_IMAGE_PIXELS), and far above what a model takes."""
+
+
+def look(file: BinaryIO, *, name: str, size: int) -> MediaFacts:
+    """What the bytes are.
+
+    Args:
+        file: open for reading, seekable; its position is moved.
+        name: the dropped file's name, whose extension has to agree with the bytes.
+        size: bytes, as the file system says.
+
+    Raises:
+        Refusal: `asset.too_small`, `asset.too_large` or `asset.unsupported`.
+        OSError: the file cannot be read.
+    """
+    _check_size(name, size)
+    kind, extension, mime = _agreed(file, name, size)
+    if kind != "image":
+        return MediaFacts(kind, extension, mime, size)
+    width, height = _sides(file, name, extension, size)
+    return MediaFacts(kind, extension, mime, size, width, height)
+
+
+def _check_size(name: str, size: int) -> None:
+    if size < MIN_MEDIA_BYTES:
+        raise Refusal(
+            "asset.too_small",
+            f"{name} has {size} bytes; Runway takes files from {MIN_MEDIA_BYTES} bytes on.",
+            hint="Drop the whole file, not a thumbnail or a placeholder.",
+        )
+    if size > MAX_MEDIA_BYTES:
+        raise Refusal(
+            "asset.too_large",
+            f"{name} has {size / 1e6:.1f} MB; Runway takes at most {MAX_MEDIA_BYTES // 1_000_000} MB.",
+            hint="Make it smaller, for instance by saving it with fewer pixels or a stronger compression.",
+        )
+
+
+def _agreed(file: BinaryIO, name: str, size: int) -> Sniffed:
+    """The file's type, when its bytes and its name agree."""
+    named = "." + name.rpartition(".")[2].lower()
+    found = sniff(read_at(file, 0, HEAD))
+    if found is None or found[1] not in MEDIA_SUFFIXES:
+        what = f"a {found[1]} file" if found else "of no kind that Runway takes"
+        raise _unsupported(f"{name} is called {named}, but its bytes are {what}.")
+    if named == ".m4a" and found[1] in ISO_FAMILY and not has_video_track(file, size):
+        return TYPES[".m4a"]  # many programs write sound under a film's brand
+    if not extension_fits(named, found[1]):
+        raise _unsupported(f"{name} is called {named}, but its bytes are a {found[1]} file.")
+    return TYPES[named] if found[1] in ISO_FAMILY else found
+
+
+def _sides(file: BinaryIO, name: str, extension: str, size: int) -> tuple[int, int]:
+    header = read_header(file, extension, size)
+    if header is None:
+        raise _unsupported(f"{name} begins like a {extension} file, but holds no picture that can be read.")
+    if header.width * header.height > MAX_PIXELS:
+        sides = f"{header.width} x {header.height}"
+        raise _unsupported(
+            f"{name} ({extension}) has {sides} pixels, over {MAX_PIXELS // 1_000_000} million."
+        )
+    return (header.height, header.width) if header.turned else (header.width, header.height)
+
+
+def _unsupported(message: str) -> Refusal:
+    takes = " ".join(suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES)
+    return Refusal(
+        "asset.unsupported",
+        message,
+        hint=f"Save it as one of {takes}, with the extension that belongs to it.",
+    )
