@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from runway_watch.catalogue import awaiting, media, prices
-from runway_watch.catalogue import wire as _wire
+from runway_watch.catalogue.body import body
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation
 from runway_watch.catalogue.prices import Price
 from runway_watch.catalogue.resolving import Drop, Request, refusal, request
@@ -88,7 +88,7 @@ def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> 
     Raises:
         KeyError: an unknown operation, or a `file:NAME` without a URI.
     """
-    return _wire.body(OPERATIONS[operation], params, uris)
+    return body(OPERATIONS[operation], params, uris)
 
 
 def price(operation: str, params: Mapping[str, Any]) -> Price:

@@ -7,9 +7,10 @@ inside). Unions pick the alternative that fits the value's type, so that an erro
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, NotRequired, Required, Union
+from typing import Annotated, Any, Literal, NotRequired, Required, Union
 
-from pydantic import ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from runway_watch.catalogue import shapes, words
@@ -57,7 +58,20 @@ def _twin_of_one(hint: Any) -> Any:
         return list[_twin(inner)]  # type: ignore[misc]
     if (inner := shapes.values(hint)) is not None:
         return dict[str, _twin(inner)]  # type: ignore[misc]
+    if shapes.origin(hint) is Literal:
+        return Annotated[hint, BeforeValidator(_exact(hint))]
     return Any if hint is object else hint
+
+
+def _exact(hint: Any) -> Callable[[Any], Any]:
+    """Pydantic takes 4.0 for the literal 4, and true for 1; Runway does not."""
+
+    def exact(value: Any) -> Any:
+        if shapes.best((hint,), value) is None:
+            raise PydanticCustomError("not_listed", "not allowed")
+        return value
+
+    return exact
 
 
 def _twin_of_table(shape: Any) -> Any:
@@ -96,4 +110,10 @@ def _text(shape: Any, params: Mapping[str, Any], *, path: words.Path, error: Any
     allowed = shapes.literals(hint)
     if allowed and type(value) in {type(each) for each in allowed} and len(shapes.branches(hint)) == 1:
         return words.not_allowed(value, allowed)
-    return f"must be {words.describe(hint)}, not {words.name_kind(value)}"
+    return f"must be {words.describe(hint)}, not {words.name_kind(value)}{_remedy(hint, path, value)}"
+
+
+def _remedy(hint: Any, path: words.Path, value: Any) -> str:
+    """One bracket too few is the commonest slip with lists of tables."""
+    listed = any(shapes.item(arm) is not None for arm in shapes.branches(hint))
+    return f"; write `[[{words.spell(path)}]]`" if listed and isinstance(value, dict) else ""

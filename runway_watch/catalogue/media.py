@@ -51,7 +51,7 @@ def check(
     for node in strings(params, spec):
         if text := _refusal(node.value, names):
             yield Problem(node.path, text)
-        elif (host := _foreign_host(node.value)) is not None and host not in allowed:
+        elif (host := _foreign_host(node.value)) is not None and not (host and host in allowed):
             yield Problem(node.path, f"media from {host or 'this address'} is not allowed", host=True)
         elif text := _length(node.value):
             yield Problem(node.path, text)

@@ -1,8 +1,8 @@
 """Pictures and `W:H` names: which allowed ratio is nearest to a shape. Pure arithmetic, pixels throughout."""
 
-import math
 import re
 from collections.abc import Iterable
+from fractions import Fraction
 
 DEFAULT = (1280, 720)
 """The shape that is assumed when there is no picture to go by."""
@@ -26,9 +26,10 @@ def closest(picture: tuple[int, int], allowed: Iterable[object]) -> str | None:
     return min(sizes, key=lambda name: _distance(picture, sizes[name]), default=None)
 
 
-def _distance(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, int]:
-    shape = abs(math.log(one[0] / one[1]) - math.log(other[0] / other[1]))
-    return shape, abs(one[0] * one[1] - other[0] * other[1])
+def _distance(one: tuple[int, int], other: tuple[int, int]) -> tuple[Fraction, int]:
+    """How many times wider or taller, exactly: 4:3 lies just as far from 1:1 as from 16:9."""
+    wider = Fraction(one[0] * other[1], one[1] * other[0])
+    return max(wider, 1 / wider), abs(one[0] * one[1] - other[0] * other[1])
 
 
 def nearest(wrong: str, allowed: Iterable[object]) -> str | None:

@@ -3,8 +3,10 @@
 Nothing is spent on a request that leaves here with a problem, and all problems leave together.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from runway_watch.catalogue import check, defaults, limits, media, prices, published, shapes, slots, words
@@ -12,7 +14,7 @@ from runway_watch.catalogue.operations import Operation
 from runway_watch.catalogue.slots import Placement
 from runway_watch.catalogue.words import Path, Problem
 from runway_watch.errors import Refusal
-from runway_watch.job import MediaFacts
+from runway_watch.job import MEDIA_SUFFIXES, MediaFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,11 @@ class Drop:
     def kind(self) -> str:
         """image, video or audio."""
         facts = self.media.get(self.file or "")
-        return facts.kind if facts else "image"
+        return (
+            facts.kind
+            if facts
+            else MEDIA_SUFFIXES.get(PurePosixPath(self.file or "").suffix.lower(), "image")
+        )
 
 
 def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
@@ -84,7 +90,8 @@ def _guess(row: Operation, given: dict[str, Any], drop: Drop) -> tuple[Placement
     stand_in = shapes.shape_for(row.params, row.defaults)
     if drop.file and stand_in:
         placed = slots.place(row, stand_in, given, file=drop.file, kind=drop.kind, tag=drop.tag)
-    problems = [] if drop.strict is False and isinstance(given.get("model"), str) else _strangers(row, given)
+    problems = [] if not drop.strict and isinstance(given.get("model"), str) else _strangers(row, given)
+    problems += [placed.problem] if placed.problem else []
     problems += _beyond_types(placed.params, None, drop)
     return placed, _once(problems)
 
@@ -115,8 +122,8 @@ def _beyond_types(params: Mapping[str, Any], spec: published.Spec | None, drop: 
 def _not_json(params: Mapping[str, Any]) -> Iterator[Problem]:
     """TOML has dates and infinities; Runway's JSON has not."""
     for node in published.walk(params, None):
-        odd = node.value != node.value or node.value in (float("inf"), float("-inf"))
-        if odd or not isinstance(node.value, str | int | float | list | dict):
+        endless = isinstance(node.value, float) and not math.isfinite(node.value)
+        if endless or not isinstance(node.value, str | int | float | list | dict):
             yield Problem(node.path, f"{words.name_kind(node.value)} cannot be sent")
 
 

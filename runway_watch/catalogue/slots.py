@@ -112,10 +112,12 @@ def _first_value(hint: Any, entry: _Entry) -> Any:
 
 
 def _join(slot: shapes.Field, given: dict[str, Any], entry: _Entry) -> Placement:
-    """A list takes the dropped file in front; anything else is taken."""
+    """A list takes the dropped file in front; another value is in the way, or is told elsewhere."""
     present = given[slot.name]
-    inner = next((i for arm in shapes.branches(slot.hint) if (i := shapes.item(arm)) is not None), None)
-    if inner is None or not isinstance(present, list):
+    arm = shapes.best(shapes.branches(slot.hint), present)
+    if arm is None:
+        return Placement(given)
+    if (inner := shapes.item(arm)) is None:
         return Placement(
             given, Problem((slot.name,), "is set already, so the dropped file would not be used")
         )
