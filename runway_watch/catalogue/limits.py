@@ -75,7 +75,7 @@ def _of_number(number: float, spec: Spec) -> Iterator[str]:
     low, high = spec.get("min"), spec.get("max")
     if (low is not None and number < low) or (high is not None and number > high):
         yield f"{number} is outside of what is allowed: {_span(low, high)}"
-    elif number <= spec.get("exclusiveMin", number - 1):
+    elif "exclusiveMin" in spec and number <= spec["exclusiveMin"]:
         yield f"{number} is not allowed: more than {spec['exclusiveMin']}"
     yield from _of_choice(number, spec)
 
