@@ -11,6 +11,7 @@ from typing import Any
 from runway_watch.simulator.issues import Path, issue, received, utf16_units
 from runway_watch.simulator.schema import Branch, Endpoint, Json
 
+FREE_PIXELS = (3_686_400, 16_777_216)  # seedream5_lite, by the note in the data file
 WINDOW = ("aspectMin", "aspectMax", "minSidePx")
 
 
@@ -90,7 +91,7 @@ def _params(value: Json, params: Json, spot: Spot) -> None:
 def _check(value: Any, rule: Json, spot: Spot) -> None:
     if "variants" in rule:
         return _variants(value, rule, spot)
-    if "orEnum" in rule and isinstance(value, str):
+    if "orEnum" in rule and isinstance(value, str) and _type(rule) != "string":
         return _one_of(value, rule["orEnum"], spot)
     name = next((name for name in _type(rule).split("|") if IS[name](value)), None)
     if name is None:
@@ -135,6 +136,8 @@ def _string(value: str, rule: Json, spot: Spot) -> None:
         spot.found.media.append(Medium(spot.path, value, {**dict(spot.inherited), **rule}))
         return
     _allowed(value, rule, spot)
+    if "orEnum" in rule and not _is_size(value):
+        _one_of(value, rule["orEnum"], spot)
     units = utf16_units(value)
     if units < rule.get("minLength", 0):
         message = f"String must contain at least {rule['minLength']} character(s)"
@@ -144,6 +147,12 @@ def _string(value: str, rule: Json, spot: Spot) -> None:
         spot.report("too_big", message, type="string", maximum=rule["maxLength"])
     if "pattern" in rule and not re.search(rule["pattern"], value):
         spot.report("invalid_string", "Invalid", validation="regex", pattern=rule["pattern"])
+
+
+def _is_size(value: str) -> bool:
+    """Beside its listed ratios, seedream5_lite takes any W:H of so many pixels."""
+    sides = re.fullmatch(r"(\d{1,5}):(\d{1,5})", value)
+    return sides is not None and FREE_PIXELS[0] <= int(sides[1]) * int(sides[2]) <= FREE_PIXELS[1]
 
 
 def _number(value: float, rule: Json, spot: Spot) -> None:
