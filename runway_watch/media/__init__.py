@@ -1,7 +1,7 @@
 """What a media file is, whether it is all there, and whether it is sound, told by its bytes alone.
 
-Every function takes an open binary file and moves its position; none opens a path, holds more than a
-block of it, reads it backwards, or runs for long on any input. Only `decodes` uses Pillow.
+Every function takes an open binary file and moves its position; none opens a path, reads backwards, or
+runs for long on any input. None holds more than a block of the file, but for a decode, which has a limit.
 """
 
 from runway_watch.media.decoding import decodes

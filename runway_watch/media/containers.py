@@ -6,6 +6,7 @@ rest is left to settling.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from runway_watch.media.blocks import BLOCK, read_at, tail
@@ -52,7 +53,10 @@ def has_video_track(file: BinaryIO, size: int) -> bool:
 
 
 def _inside(file: BinaryIO, outer: Part, name: bytes) -> Iterator[Part]:
-    return (box for box in boxes(file, outer.start, outer.end) if box.name == name and box.end <= outer.end)
+    inner = boxes(file, outer.start, outer.end)
+    # The top may have many boxes (fragments); the levels below have a handful in any real file.
+    few = inner if outer.start == 0 else islice(inner, 64)
+    return (box for box in few if box.name == name and box.end <= outer.end)
 
 
 def wav_is_whole(file: BinaryIO, size: int) -> bool:

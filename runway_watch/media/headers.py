@@ -15,6 +15,7 @@ _EXIF_MOST = 65_536
 """Bytes of EXIF that are looked at: the most that a JPEG can hold; the orientation stands early."""
 
 _FRAMES = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
+_LAYOUTS = {b"II*\x00": "<", b"MM\x00*": ">"}
 _PROGRESSIVE = frozenset({b"\xc2", b"\xc6", b"\xca", b"\xce"})
 
 
@@ -42,25 +43,26 @@ def _png(file: BinaryIO, size: int) -> Header | None:
     if len(head) < 26 or head[12:16] != b"IHDR":
         return None
     sides = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    turned, metadata = False, 0
+    exif, metadata = b"", 0
     for part in png_parts(file, size):
         if part.name not in (b"IHDR", b"IDAT", b"IEND"):
             metadata += part.end - part.start
         if part.name == b"eXIf":
-            turned = _is_turned(_exif(file, part))
-    return Header(*sides, turned=turned, metadata=metadata)
+            exif = _exif(file, part)
+    return Header(*sides, turned=_is_turned(exif), metadata=metadata)
 
 
 def _jpeg(file: BinaryIO, size: int) -> Header | None:
-    frame, name, turned, metadata = b"", b"", False, 0
+    frame, name, exif, metadata = b"", b"", b"", 0
     for part in jpeg_parts(file, size):
         metadata += part.end - part.start
         if part.name in _FRAMES and not frame:
             name, frame = part.name, read_at(file, part.start, 6)
-        elif part.name == b"\xe1" and not turned:
-            turned = _is_turned(_exif(file, part))
+        elif part.name == b"\xe1" and not exif:
+            exif = _exif(file, part)
         elif part.name == b"\xda":
-            return _jpeg_header(frame, name, read_at(file, part.start, 1), turned=turned, metadata=metadata)
+            scan = read_at(file, part.start, 1)
+            return _jpeg_header(frame, name, scan, turned=_is_turned(exif), metadata=metadata)
     return None
 
 
@@ -73,13 +75,13 @@ def _jpeg_header(frame: bytes, name: bytes, scan: bytes, *, turned: bool, metada
 
 
 def _webp(file: BinaryIO, size: int) -> Header | None:
-    sides, turned = None, False
+    sides, exif = None, b""
     for part in riff_parts(file, size):
         if sides is None:
             sides = _webp_sides(part.name, read_at(file, part.start, 10))
         if part.name == b"EXIF" and part.end <= size:
-            turned = _is_turned(_exif(file, part))
-    return Header(*sides, turned=turned) if sides else None
+            exif = _exif(file, part)
+    return Header(*sides, turned=_is_turned(exif)) if sides else None
 
 
 def _webp_sides(name: bytes, data: bytes) -> tuple[int, int] | None:
@@ -97,24 +99,24 @@ def _webp_sides(name: bytes, data: bytes) -> tuple[int, int] | None:
 
 
 def _exif(file: BinaryIO, part: Part) -> bytes:
-    data = read_at(file, part.start, min(_EXIF_MOST, part.end - part.start))
-    return data.removeprefix(b"Exif\x00\x00")
+    """What follows Exif's own mark, if it has one; nothing for other metadata in the same place."""
+    data = read_at(file, part.start, min(_EXIF_MOST, part.end - part.start)).removeprefix(b"Exif\x00\x00")
+    return data if data[:4] in _LAYOUTS else b""
 
 
 def _is_turned(exif: bytes) -> bool:
     """Whether the orientation tag (0x0112, Exif 2.32 4.6.4) is one of the four that swap the sides."""
-    layout = {b"II*\x00": "<", b"MM\x00*": ">"}.get(exif[:4])
+    layout = _LAYOUTS.get(exif[:4])
     if layout is None or len(exif) < 8:
         return False
     (start,) = struct.unpack_from(layout + "I", exif, 4)
     if start + 2 > len(exif):
         return False
     (count,) = struct.unpack_from(layout + "H", exif, start)
-    return any(_turns(exif, layout, start + 2 + 12 * n) for n in range(count))
+    last = min(start + 2 + 12 * count, len(exif) - 11)
+    return any(_turns(exif, layout, at) for at in range(start + 2, last, 12))
 
 
 def _turns(exif: bytes, layout: str, at: int) -> bool:
-    if at + 12 > len(exif):
-        return False
     tag, _, _, value = struct.unpack_from(layout + "HHIH", exif, at)
     return tag == 0x0112 and value in range(5, 9)

@@ -1,7 +1,7 @@
 """Walks pictures from their first byte to their last without decoding them, in bounded memory.
 
 A picture that an SMB client is still filling in has its final size and a tail of zeros. The walks
-find that: a PNG by its checksums, a JPEG by its missing end marker, a WebP by its chunks and its end.
+find that: a PNG by its checksums, a JPEG by its missing end marker (a WebP has neither, see `webp`).
 Every walk moves forward by at least two bytes a step and gives up after `MAX_PARTS`, so no input keeps
 it busy for long.
 """
@@ -18,8 +18,6 @@ MAX_PARTS = 200_000
 """More chunks or segments than any encoder writes into 200 MB; each costs a read."""
 
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither stuffing, nor fill, nor a restart
-_WEBP_TAIL = 16  # an encoder's last bytes may be a few zeros; this many never were (seen over 20,000 files)
-_WEBP_PICTURES = frozenset({b"VP8 ", b"VP8L", b"ANMF", b"ALPH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +110,9 @@ def jpeg_is_whole(file: BinaryIO, size: int) -> bool:
     return b"\xda" in names and b"\xd9" in names
 
 
-def riff_parts(file: BinaryIO, size: int) -> Iterator[Part]:
+def riff_parts(file: BinaryIO, size: int, *, start: int = 12) -> Iterator[Part]:
     """The chunks of a RIFF file in order, up to the first that is damaged or goes past `size`."""
-    position = 12
+    position = start
     for _ in range(MAX_PARTS):
         header = read_at(file, position, 8)
         if len(header) < 8 or position + 8 > size or not header[:4].isascii() or not header[0]:
@@ -124,20 +122,6 @@ def riff_parts(file: BinaryIO, size: int) -> Iterator[Part]:
         position = part.end + part.end % 2
         if part.end > size:
             return
-
-
-def webp_is_whole(file: BinaryIO, size: int) -> bool:
-    """Whether the chunks fill the size that the header claims and the picture's end is not blank."""
-    head = read_at(file, 0, 12)
-    end = 8 + int.from_bytes(head[4:8], "little")
-    if head[:4] != b"RIFF" or head[8:] != b"WEBP" or end > size:
-        return False
-    last = picture = None
-    for last in riff_parts(file, end):
-        picture = last if last.name in _WEBP_PICTURES else picture
-    if last is None or picture is None or last.end not in (end, end - 1):
-        return False
-    return any(read_at(file, max(picture.start, picture.end - _WEBP_TAIL), _WEBP_TAIL))
 
 
 def gif_is_whole(file: BinaryIO, size: int) -> bool:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import BinaryIO
 
-from runway_watch.media import containers, pictures
+from runway_watch.media import containers, pictures, webp
 
 _CHECKS: dict[str, Callable[[BinaryIO, int], bool]] = {
     ".png": pictures.png_is_whole,
     ".jpg": pictures.jpeg_is_whole,
     ".jpeg": pictures.jpeg_is_whole,
-    ".webp": pictures.webp_is_whole,
+    ".webp": webp.webp_is_whole,
     ".gif": pictures.gif_is_whole,
     **dict.fromkeys((".mp4", ".mov", ".m4a", ".3gp"), containers.film_is_whole),
     **dict.fromkeys((".mkv", ".webm"), containers.matroska_is_whole),
