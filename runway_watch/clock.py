@@ -17,3 +17,8 @@ def monotonic() -> float:
 def as_utc(moment: float) -> datetime:
     """The moment as an aware datetime in UTC, to the second, for records that people read."""
     return datetime.fromtimestamp(round(moment), UTC)
+
+
+def exact_utc(moment: float) -> datetime:
+    """The moment as an aware datetime in UTC, to the microsecond, for timers."""
+    return datetime.fromtimestamp(moment, UTC)

@@ -40,6 +40,8 @@ def decide(
     generation: Generation, outcome: Outcome, *, retry: RetrySettings, now: float, jitter: float
 ) -> Move:
     """The move that follows from a stage's outcome. `jitter` is 0 to 1, `now` seconds since 1970."""
+    if generation.state is State.RUNNING and isinstance(outcome, Done | Never):
+        outcome = replace(outcome, facts={"ended_at": now} | dict(outcome.facts))
     match outcome:
         case Done(facts):
             clear = {"attempt": 0, "due_at": now, "reason": None, "message": None}
@@ -69,7 +71,7 @@ def _never(generation: Generation, never: Never, *, retry: RetrySettings, now: f
     if generation.tries >= retry.attempts:
         return _fail(replace(never.verdict, retryable=True), never.facts, now)
     pause = _pause(generation.tries, None, retry, jitter)
-    return Move("again", _afresh(now + pause, never.verdict.code, never.verdict.message) | dict(never.facts))
+    return Move("again", dict(never.facts) | _afresh(now + pause, never.verdict.code, never.verdict.message))
 
 
 def _unsure(
@@ -193,23 +195,37 @@ def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:
     return failed or job.verdict or Verdict("retire", "internal", "It ended without a result or a reason.")
 
 
-def resume(generations: Sequence[Generation]) -> list[tuple[Generation, str]]:
-    """How each generation of a failed job goes on when it is tried again.
+def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -> tuple[Job, Generation]:
+    """A job that was over or held and whose files have been looked at anew, under its old identity.
 
-    What was paid for and finished is only fetched; what never ended well begins anew.
+    Args:
+        job, call: what admission made of the files now.
+        was, before: what the ledger says of them.
+
+    What was paid for and finished is only fetched again, as long as the wish is the same. What it has
+    cost so far is kept.
     """
-    return [
-        (g, "recollect" if _is_paid_for(g) else "release") for g in generations if g.state is not State.DONE
-    ]
+    job = replace(job, id=was.id, dropped_as=was.dropped_as, accepted_at=was.accepted_at, sweeps=was.sweeps)
+    call = replace(call, job=was.id)
+    if before is None:
+        return job, call
+    call = replace(call, credits=before.credits)
+    if call.state is State.READY and _is_paid_for(before) and _same_wish(job, was):
+        job = replace(job, state=State.COLLECTING)
+        call = replace(
+            before, state=State.COLLECTING, attempt=0, due_at=call.due_at, outputs=(), verdict=None
+        )
+    return job, call
 
 
 def _is_paid_for(generation: Generation) -> bool:
-    return (
-        generation.state is State.FAILED
-        and generation.task_id is not None
-        and generation.verdict is not None
-        and generation.verdict.stage == "collect"
-    )
+    verdict = generation.verdict
+    return generation.task_id is not None and verdict is not None and verdict.stage == "collect"
+
+
+def _same_wish(job: Job, was: Job) -> bool:
+    contents = [[(i.suffix, i.sha256) for i in j.inputs if i.suffix == j.media_suffix] for j in (job, was)]
+    return (job.operation, job.params, contents[0]) == (was.operation, was.params, contents[1])
 
 
 def may_sweep(job: Job, *, sweeps: int) -> bool:

@@ -77,6 +77,13 @@ def safe(name: str) -> str:
     return clean.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
+def suffix_of(name: str, group: Group) -> str:
+    """What follows the group's name in the name of one of its files."""
+    if name.startswith(group.name):
+        return name[len(group.name) :]
+    return SIDECAR  # the same name in another spelling of Unicode
+
+
 def unsupported(names: Iterable[str]) -> list[str]:
     """Files that are neither media nor sidecars nor records: they stay where they are."""
     return [n for n in names if not is_sidecar(n) and not is_record(n) and media_kind(n) is None]

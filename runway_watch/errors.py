@@ -17,7 +17,8 @@
     │   ├── Oversized          more bytes than allowed
     │   └── Changed            the file is not the one that was admitted
     ├── SpoolError             the folder: a file could not be moved, read or written
-    │   └── NameTaken          the target name exists; nothing was replaced
+    │   ├── NameTaken          the target name exists; nothing was replaced
+    │   └── OutputGone         a fetched output vanished before it was filed
     └── LedgerError            the ledger cannot be used
         ├── LedgerLocked       another daemon has it (exit code 4)
         └── LostUpdate         a row was not in the state it was expected in
@@ -141,6 +142,10 @@ class SpoolError(RunwayWatchError):
 
 class NameTaken(SpoolError):
     """The target name exists; nothing was replaced."""
+
+
+class OutputGone(SpoolError):
+    """A fetched output vanished before it was filed: it has to be fetched again."""
 
 
 class LedgerError(RunwayWatchError):

@@ -34,14 +34,17 @@ TABLE: Mapping[tuple[State, str], State] = {
     (COLLECTING, "collected"): RETIRING,
     (COLLECTING, "fail"): RETIRING,
     (RETIRING, "later"): RETIRING,
+    (RETIRING, "recollect"): COLLECTING,  # an output vanished before it was filed
     (RETIRING, "done"): DONE,
     (RETIRING, "failed"): FAILED,
     (RETIRING, "cancelled"): CANCELLED,
     (HELD, "release"): READY,
     (HELD, "fail"): RETIRING,
     (FAILED, "release"): READY,
+    (FAILED, "fail"): RETIRING,  # it came back, and is refused again
     (FAILED, "recollect"): COLLECTING,  # it was paid for and finished: fetch it, pay nothing
     (CANCELLED, "release"): READY,
+    (CANCELLED, "fail"): RETIRING,
 }
 
 AT_RUNWAY: frozenset[State] = frozenset({SUBMITTING, RUNNING})

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.job import Generation, Job, Place, State, Verdict
 from runway_watch.ledger.memory import Memory
 from runway_watch.ledger.queries import Queries
 from runway_watch.ledger.rows import from_generation, from_job, plain
@@ -37,24 +37,41 @@ class Ledger(Queries, Memory):
                 note = {"path": job.path}
                 _tell(db, job.id, at=job.accepted_at, event=event, was=job.state, state=job.state, note=note)
 
-    def readmit(self, job: Job, calls: Sequence[Generation], *, was: State, at: float, event: str) -> None:
-        """Replace a job that is over (or held) by what its files say now; the history goes on."""
+    def readmit(self, job: Job, call: Generation, *, was: Job, at: float) -> None:
+        """Replace a job that is over or held by what its files say now; the history goes on.
+
+        Raises:
+            LostUpdate: it is not in the state it was believed to be in.
+            IllegalMove: it may not come back from there.
+        """
+        event = "fail" if call.state is State.RETIRING else "release"
+        if call.state is not State.COLLECTING:
+            advance(was.state, event)
         with self._writing() as db:
-            guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was)
+            guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was.state)
             _exactly_one(db.execute(guarded.values(from_job(job))).rowcount, job.id)
-            for call in calls:
-                one = (generations.c.job == job.id) & (generations.c.n == call.n)
-                db.execute(update(generations).where(one).values(from_generation(call)))
-            _tell(db, job.id, at=at, event=event, was=was, state=job.state)
+            one = (generations.c.job == call.job) & (generations.c.n == call.n)
+            _exactly_one(
+                db.execute(update(generations).where(one).values(from_generation(call))).rowcount, job.id
+            )
+            _tell(db, job.id, at=at, event=event, was=was.state, state=job.state)
 
     def aim(self, job: Job, *, target: Place, name: str) -> Job:
         """Commit where the job's files are about to be taken, and under which name."""
-        return self._set_job(job, {"target": target, "target_name": name})
+        with self._writing() as db:
+            return self._set_job(db, job, {"target": target, "target_name": name})
 
-    def arrived(self, job: Job) -> Job:
-        """Commit that the files are where they were to be taken."""
-        place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
-        return self._set_job(job, place)
+    def arrived(self, arrivals: Iterable[Job]) -> None:
+        """Commit that the files of these jobs are where they were to be taken."""
+        with self._writing() as db:
+            for job in arrivals:
+                place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
+                self._set_job(db, job, place)
+
+    def judge(self, job: Job, verdict: Verdict) -> None:
+        """Replace the verdict on a job that is over."""
+        with self._writing() as db:
+            self._set_job(db, job, {"verdict": verdict})
 
     def retire(self, job: Job, calls: Sequence[Generation], *, at: float) -> Job:
         """Commit the end of a job, together with the arrival of its files."""
@@ -102,10 +119,9 @@ class Ledger(Queries, Memory):
         state = of_job(State(s) for s in states)
         db.execute(update(jobs).where(jobs.c.id == job_id).values(state=state.value))
 
-    def _set_job(self, job: Job, changes: Mapping[str, Any]) -> Job:
+    def _set_job(self, db: Connection, job: Job, changes: Mapping[str, Any]) -> Job:
         guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.place == job.place)
-        with self._writing() as db:
-            _exactly_one(db.execute(guarded.values(plain(changes))).rowcount, job.id)
+        _exactly_one(db.execute(guarded.values(plain(changes))).rowcount, job.id)
         return replace(job, **changes)
 
 

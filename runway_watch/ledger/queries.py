@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Select, func, select
 
+from runway_watch.decide import BLOCKED
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
 from runway_watch.ledger.database import Database
 from runway_watch.ledger.rows import to_generation, to_job
@@ -45,10 +46,21 @@ class Queries(Database):
         over = select(jobs).where(jobs.c.state.not_in(sorted(LIVE_STATES)))
         return self.live() + self._jobs(over.order_by(jobs.c.finished_at.desc()).limit(limit))
 
-    def filed_as(self, *, root: str, folder: str, dropped_as: str) -> list[Job]:
-        """Jobs of earlier drops of this name, the latest first."""
-        same = (jobs.c.root == root) & (jobs.c.folder == folder) & (jobs.c.dropped_as == dropped_as)
+    def called(self, *, root: str, folder: str, name: str) -> list[Job]:
+        """Jobs whose files lie, or were last seen, under this name, the latest first."""
+        same = (jobs.c.root == root) & (jobs.c.folder == folder) & (jobs.c.name == name)
         return self._jobs(select(jobs).where(same).order_by(jobs.c.accepted_at.desc()))
+
+    def active(self, *, at: float) -> int:
+        """How many generations can go on by themselves, now or after a pause."""
+        blocked = generations.c.reason.in_(sorted(BLOCKED)) & (generations.c.due_at > at)
+        appointed = (
+            (generations.c.state == "ready") & generations.c.reason.is_(None) & (generations.c.due_at > at)
+        )
+        states = generations.c.state.in_(sorted(LIVE_STATES - {State.HELD}))
+        query = select(func.count()).where(states & ~func.coalesce(blocked, False) & ~appointed)
+        with self._reading() as db:
+            return db.scalar(query) or 0
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each state."""

@@ -72,6 +72,7 @@ jobs = Table(
         sqlite_where=_live,
         postgresql_where=_live,
     ),
+    Index("jobs_name", "root", "folder", "name"),
     Index("jobs_queue", "state", "model", "priority", "accepted_at"),
 )
 

@@ -74,11 +74,19 @@ def of_output(output: Output, staged: Path) -> Callable[[Path], bool]:
 
 
 def _make(leg: Leg) -> None:
-    if leg.is_ours(leg.target):
-        if os.path.lexists(leg.source) and leg.source.lstat().st_ino == leg.target.lstat().st_ino:
-            leg.source.unlink()  # a crash between link and unlink left both names
+    if leg.source == leg.target:
         return
-    move(leg.source, leg.target)
+    if not leg.is_ours(leg.target):
+        move(leg.source, leg.target)
+    elif _is_second_name(leg.source, leg.target):
+        leg.source.unlink()  # a crash between link and unlink left both names
+
+
+def _is_second_name(source: Path, target: Path) -> bool:
+    if not os.path.lexists(source):
+        return False
+    here, there = source.lstat(), target.lstat()
+    return here.st_nlink > 1 and (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _go_back(legs: Sequence[Leg]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runway_watch.drops import numbered
-from runway_watch.errors import NameTaken, SpoolError
+from runway_watch.errors import NameTaken, OutputGone, SpoolError
 from runway_watch.job import Input, Job, Output, Place
 from runway_watch.records import job_of
 from runway_watch.spool.beneath import opened
@@ -97,14 +97,15 @@ class Spool:
 
         Raises:
             NameTaken: something else has the name; what had been moved was moved back.
-            SpoolError: the move failed midway, or an output is gone; it can be repeated.
+            OutputGone: an output is at neither end.
+            SpoolError: the move failed midway; it can be repeated.
         """
         legs = [self._output_leg(job, suffix, output) for suffix, output in (outputs or {}).items()]
         legs += [Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs]
         with _spool_errors():
             missing = carry(legs)
         if gone := {output.staged for output in (outputs or {}).values()} & set(missing):
-            raise SpoolError(f"{', '.join(sorted(gone))} is gone: the output has to be fetched again")
+            raise OutputGone(f"{', '.join(sorted(gone))} is gone: the output has to be fetched again")
         return missing
 
     def _output_leg(self, job: Job, suffix: str, output: Output) -> Leg:

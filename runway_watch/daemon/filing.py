@@ -1,0 +1,62 @@
+"""The end of a job: choose a name, commit it, move the files, write the record, commit the end.
+
+From the moment that the name is committed a crash can only make the same moves again, which is harmless.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runway_watch import clock, drops, log
+from runway_watch.daemon.bench import Bench
+from runway_watch.decide import Move, decide, verdict_of
+from runway_watch.job import Generation, Job, Later, Place, State
+from runway_watch.stages.retire import endings, retire
+
+_NAMES_TRIED = 1000
+
+
+async def file_away(bench: Bench, job_id: str) -> None:
+    """File a job all of whose generations have ended. Trouble leaves it `retiring`, due again later."""
+    found = await bench.clerk(bench.ledger.job, job_id)
+    if found is None or found[0].state is not State.RETIRING:
+        return
+    job, calls = found
+    job = replace(job, verdict=verdict_of(job, calls))
+    async with bench.lock(job.root):
+        for tried in range(_NAMES_TRIED):
+            job = await _aim(bench, job, calls, after=tried)
+            outcome = await asyncio.to_thread(retire, job, calls, spool=bench.spool(job), at=clock.now())
+            if not (isinstance(outcome, Later) and outcome.reason == "name_taken"):
+                break
+            job = replace(job, target=None)
+        if isinstance(outcome, Later):
+            await _postpone(bench, job, calls, outcome)
+            return
+        over = await bench.clerk.insist(bench.ledger.retire, job, calls, at=clock.now())
+    log.ending(over, was=State.RETIRING)
+
+
+async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: int) -> Job:
+    """Choose where the files go, unless that has been committed before."""
+    if job.target is not None:
+        return job
+    target = Place.FAILED if job.verdict else Place.DONE
+    outputs = endings(calls) if target is Place.DONE else {}
+    suffixes = [item.suffix for item in job.inputs] + list(outputs)
+    wanted = drops.safe(job.dropped_as)
+    spool = bench.spool(job)
+    name = await asyncio.to_thread(spool.free_name, target, job.folder, wanted, suffixes, after=after)
+    return await bench.clerk.insist(bench.ledger.aim, job, target=target, name=name)
+
+
+async def _postpone(bench: Bench, job: Job, calls: Sequence[Generation], later: Later) -> None:
+    now = clock.now()
+    if later.reason == "output_gone":
+        moves = [(c, Move("recollect", {"outputs": (), "due_at": now})) for c in calls if c.outputs]
+    else:
+        moves = [(c, decide(c, later, retry=bench.settings.retry, now=now, jitter=0.0)) for c in calls]
+    for (before, move), after in zip(
+        moves, await bench.clerk.insist(bench.ledger.move, moves, at=now), strict=True
+    ):
+        log.transition(job, before, after, event=move.event, now=now)

@@ -1,0 +1,134 @@
+"""What happened, told in one place: one line per transition, after its commit, without secrets.
+
+On a terminal the lines are for people, elsewhere they are JSON for a journal. The last processor masks
+whatever looks like a key or a signed address, wherever it came from.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from runway_watch.config import LogSettings
+from runway_watch.job import Generation, Job, State
+
+_SECRET = re.compile(r"key_[0-9A-Za-z_-]{8,}|(?<=[?&])[^=\s&]+=[^\s&\"']+|Bearer \S+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_EVENTS: Mapping[str, str] = {
+    "uploaded": "job.uploaded",
+    "submitted": "job.submitted",
+    "collected": "job.collected",
+    "done": "job.done",
+    "failed": "job.failed",
+    "cancelled": "job.cancelled",
+    "doubt": "job.held",
+    "release": "job.released",
+    "recollect": "job.released",
+    "again": "job.retry_scheduled",
+}
+"""The state table's events by their name in the log; the rest is `job.progressed`."""
+
+
+def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
+    """Send all logs to a stream, as people or machines read them."""
+    console = settings.format == "console" or (settings.format == "auto" and stream.isatty())
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    for name in ("httpx", "httpcore", "apscheduler", "watchdog", "sqlalchemy"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            )
+            if not console
+            else structlog.processors.format_exc_info,
+            _mask,
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20)
+            if console
+            else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+
+
+def say(event: str, *, level: str = "info", **facts: Any) -> None:
+    """Log something that is no transition of a job. `event` is `noun.past_participle`."""
+    known = {key: value for key, value in facts.items() if value is not None}
+    structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **known)
+
+
+def transition(job: Job, before: Generation, after: Generation, *, event: str, now: float) -> None:
+    """Log a move of a generation, after its commit."""
+    name = _EVENTS.get(event, "job.progressed")
+    if event == "later" and after.reason != "running":
+        name = "job.retry_scheduled"
+    verdict = after.verdict if after.verdict is not before.verdict else None
+    waits = after.due_at > now and after.state in (
+        State.READY,
+        State.UPLOADING,
+        State.COLLECTING,
+        State.RETIRING,
+    )
+    say(
+        name,
+        level="debug" if event == "later" and after.reason == "running" else "info",
+        job=job.id,
+        path=job.path,
+        state=after.state.value,
+        was=before.state.value,
+        operation=job.operation or None,
+        model=job.model or None,
+        attempt=after.attempt or None,
+        due_in=round(after.due_at - now, 1) if waits else None,
+        code=verdict.code if verdict else after.reason,
+        credits=after.credits or None,
+        message=(verdict.message if verdict else after.message) or None,
+    )
+
+
+def ending(job: Job, *, was: State) -> None:
+    """Log the end of a job, after its commit."""
+    verdict = job.verdict
+    say(
+        f"job.{job.state}",
+        level="warning" if job.state is State.FAILED else "info",
+        job=job.id,
+        path=job.path,
+        state=job.state.value,
+        was=was.value,
+        operation=job.operation or None,
+        model=job.model or None,
+        code=verdict.code if verdict else None,
+        message=verdict.message if verdict else None,
+        seconds=round(job.finished_at - job.accepted_at, 1) if job.finished_at else None,
+    )
+
+
+def printable(text: str) -> str:
+    """Text that cannot steer a terminal."""
+    return _CONTROL.sub("�", text).encode("utf-8", "replace").decode()
+
+
+def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: _masked(value) for key, value in event.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        # A traceback keeps its lines; any other text is one line.
+        clean = value if value.startswith("Traceback") else printable(value)
+        return _SECRET.sub("***", clean)
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value

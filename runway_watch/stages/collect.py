@@ -1,0 +1,82 @@
+"""Collect: fetch every output of a finished task, whole and on disk, or none.
+
+Outputs are written under hidden names on the share's own filesystem and become visible only when the job
+retires. Their extension comes from their bytes, never from an address or a header.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from runway_watch.api import Courier
+from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
+from runway_watch.media import is_whole, sniff
+from runway_watch.spool import Spool
+
+EXPIRED = "expired"
+"""The reason to come back with fresh addresses."""
+
+_HEAD = 4096
+
+
+async def collect(
+    job: Job, generation: Generation, urls: Sequence[str], *, courier: Courier, spool: Spool, max_bytes: int
+) -> Outcome:
+    """Fetch all outputs. Done brings `outputs`; an expired address is Later(EXPIRED)."""
+    try:
+        outputs = [
+            await _fetch(url, spool.staging(job, staged_name(job, generation, k)), courier, max_bytes)
+            for k, url in enumerate(urls, 1)
+        ]
+    except Expired as error:
+        return Later(EXPIRED, str(error), counts=False, after=0.0)
+    except (Interrupted, SpoolError) as error:
+        return Later("interrupted", str(error))
+    except OSError as error:
+        return Later("disk", f"{error.filename or 'the output'}: {error.strerror}")
+    except Oversized as error:
+        return Never(_verdict("output.incomplete", f"The output is larger than allowed: {error}."))
+    except _Unsafe as error:
+        return Never(_verdict("output.unsafe", str(error)))
+    return Done({"outputs": tuple(outputs)})
+
+
+def staged_name(job: Job, generation: Generation, k: int) -> str:
+    """The hidden name of a generation's k-th output."""
+    return f".{job.id}-{generation.n}-{k}.part"
+
+
+class _Unsafe(Exception):
+    """The output is not of a kind that may be filed."""
+
+
+async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Output:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    with os.fdopen(fd, "r+b") as file:
+        received = await courier.download(url, file, max_bytes=max_bytes)
+        extension = await asyncio.to_thread(_examine, fd, path, received.size)
+    return Output(path.name, extension, received.sha256, received.size)
+
+
+def _examine(fd: int, path: Path, size: int) -> str:
+    """Bring the file to disk and tell its extension. Raises Interrupted or _Unsafe."""
+    os.fsync(fd)
+    with path.open("rb") as file:
+        sniffed = sniff(file.read(_HEAD))
+        if sniffed is None:
+            raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
+        if not is_whole(file, sniffed[1], size):
+            raise Interrupted("the output ends before its end")
+    return sniffed[1]
+
+
+def _verdict(code: str, message: str) -> Verdict:
+    return Verdict(
+        "collect",
+        code,
+        message,
+        hint="The task is paid for; its output can be fetched at Runway while it is kept there.",
+    )

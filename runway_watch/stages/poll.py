@@ -1,0 +1,93 @@
+"""Poll: ask about a task. Only Runway's own word ends it: no lost answer and no clock of ours does.
+
+What a failure code means is a table, longest prefix first (docs, errors/task-failures).
+"""
+
+from collections.abc import Mapping
+
+from runway_watch import catalogue
+from runway_watch.api import Api, Task
+from runway_watch.errors import ApiError, NotFound
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Verdict
+from runway_watch.stages.trouble import outcome_of
+
+_SAFETY = "Runway's moderation refused it. The same request will be refused again."
+_FAILURES: Mapping[str, tuple[str, bool, str]] = {
+    # prefix: (our code, worth another try, what to tell)
+    "SAFETY": ("task.safety", False, _SAFETY),
+    "INPUT_PREPROCESSING.SAFETY": ("task.safety", False, _SAFETY),
+    "INPUT_PREPROCESSING.INTERNAL": ("task.internal", True, "Runway failed while it prepared the input."),
+    "INTERNAL.BAD_OUTPUT": ("task.bad_output", False, "Runway could not make a usable result of this."),
+    "INTERNAL": ("task.internal", True, "Runway failed while it worked on this."),
+    "ASSET.INVALID": ("task.asset_invalid", False, "Runway cannot use this file."),
+    "THIRD_PARTY.UNAVAILABLE": ("task.unavailable", True, "The model's provider is not available."),
+    "": ("task.internal", True, "Runway failed without a reason that we know."),
+}
+_HINTS = {
+    "task.safety": "Change the prompt or the picture first: repeated refusals can suspend the account.",
+    "task.bad_output": "Change the prompt or the picture: logos, watermarks and text are common causes.",
+    "task.asset_invalid": "Check its dimensions, duration and codec.",
+    "task.internal": "It is tried again by itself later.",
+    "task.unavailable": "It is tried again by itself later.",
+}
+
+
+async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
+    """Ask once.
+
+    Returns:
+        Done with `urls` (secret, short-lived: never written down) and `credits`; Later("running") with
+        `status` and `progress`; Never with what a failed task cost; Later for any trouble on the way.
+    """
+    assert generation.task_id is not None
+    try:
+        task = await api.task(generation.task_id, route=catalogue.OPERATIONS[job.operation].poll)
+    except NotFound as error:
+        verdict = _ended("task.lost", f"Runway no longer knows the task: {error.message}")
+        return Never(verdict, facts={"ended_at": None})  # what it cost will never be known
+    except ApiError as error:
+        outcome = outcome_of(error, stage="poll")
+        # Asking is free and what is asked about is paid for: no answer to a question ends it.
+        return outcome if isinstance(outcome, Later) else Later("unreadable", error.message)
+    return _read(task, generation)
+
+
+def _read(task: Task, generation: Generation) -> Outcome:
+    facts = {"status": task.status, "credits": generation.credits + (task.credits or 0)}
+    match task.status:
+        case "SUCCEEDED" if task.outputs:
+            return Done({**facts, "urls": task.outputs, "progress": 1.0})
+        case "SUCCEEDED":
+            verdict = _ended("output.incomplete", "Runway says that it succeeded, and names no output.")
+            return Never(verdict, facts=facts)
+        case "FAILED":
+            return _failed(task, facts)
+        case "CANCELLED" | "CANCELED":
+            verdict = _ended("task.cancelled", "The task was cancelled at Runway.")
+            return Never(verdict, facts=facts)
+        case _:
+            facts = {"status": task.status, "progress": task.progress}
+            return Later("running", task.status.lower(), counts=False, facts=facts)
+
+
+def _failed(task: Task, facts: Mapping[str, object]) -> Never:
+    code = (task.failure_code or "").upper()
+    ours, again, message = _meaning(code)
+    verdict = Verdict(
+        stage="poll",
+        code=ours,
+        message=message if not task.failure else f"{message} Runway says: {task.failure}",
+        hint=_HINTS[ours],
+        failure_code=task.failure_code,
+    )
+    return Never(verdict, again=again, facts=facts)
+
+
+def _meaning(code: str) -> tuple[str, bool, str]:
+    if "SAFETY" in code.split("."):
+        return _FAILURES["SAFETY"]
+    return _FAILURES[max((prefix for prefix in _FAILURES if code.startswith(prefix)), key=len)]
+
+
+def _ended(code: str, message: str) -> Verdict:
+    return Verdict("poll", code, message, hint="`runway-watch retry` asks for it anew, and pays anew.")

@@ -1,0 +1,56 @@
+"""Retire: file a finished job. Outputs first, then the inputs, then the record that says it is complete."""
+
+from collections.abc import Mapping, Sequence
+
+from runway_watch import records
+from runway_watch.errors import NameTaken, OutputGone, SpoolError
+from runway_watch.job import Done, Generation, Job, Later, Outcome, Output, Place
+from runway_watch.spool import ERROR, HELD, RESULT, Spool
+
+
+def endings(calls: Sequence[Generation]) -> Mapping[str, Output]:
+    """The outputs of a job by the suffix of their final names: `.out.mp4`, or `.out-1.png`, `.out-2.png`."""
+    outputs = [output for call in calls for output in call.outputs]
+    if len(outputs) == 1:
+        return {f".out{outputs[0].extension}": outputs[0]}
+    return {f".out-{k}{output.extension}": output for k, output in enumerate(outputs, 1)}
+
+
+def retire(job: Job, calls: Sequence[Generation], *, spool: Spool, at: float) -> Outcome:
+    """File the job where its target says, under its target name.
+
+    Args:
+        job: the job with a committed target, and its verdict if it failed.
+        calls: its generations.
+        spool: the watch's folders.
+        at: the moment for the record.
+
+    Returns:
+        Done with the names of inputs that were `missing`; Later("name_taken") when the name has to be
+        chosen anew, with every file back in its place; Later("output_gone") when an output has to be
+        fetched again; Later("share") when the folders are in trouble.
+    """
+    outputs = endings(calls) if job.target is Place.DONE else {}
+    try:
+        missing = spool.carry(job, outputs)
+        if job.target is Place.DONE:
+            spool.record(job, RESULT, _result(job, calls, at), target=True)
+        elif job.verdict is not None:
+            spool.record(job, ERROR, records.error(job, calls, job.verdict), target=True)
+        spool.withdraw(job, HELD, place=Place.PROCESSING, name=job.name)
+    except NameTaken as error:
+        return Later("name_taken", str(error), counts=False, after=0.0)
+    except OutputGone as error:
+        return Later("output_gone", str(error), counts=False, after=0.0)
+    except SpoolError as error:
+        return Later("share", str(error))
+    spool.tidy(job)
+    return Done({"missing": missing})
+
+
+def _result(job: Job, calls: Sequence[Generation], at: float) -> str:
+    names: dict[int, list[str]] = {call.n: [] for call in calls}
+    owners = [call.n for call in calls for _ in call.outputs]
+    for n, suffix in zip(owners, endings(calls), strict=True):
+        names[n].append(f"{job.target_name}{suffix}")
+    return records.result(job, calls, names, at=at)

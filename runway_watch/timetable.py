@@ -1,0 +1,77 @@
+"""The only user of APScheduler: it wakes the daemon, regularly or once, and decides nothing.
+
+Its times are wall-clock times, so a clock set back by an hour would stop every regular job for that hour.
+A look at the monotonic clock finds that out and sets all of them anew.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from runway_watch import clock
+
+_LOOK_SECONDS, _JUMP_SECONDS = 5.0, 2.0
+
+
+class Timetable:
+    """Wakes callbacks in the running event loop. Callbacks return at once: they set an event."""
+
+    def __init__(self) -> None:
+        self._scheduler = AsyncIOScheduler(
+            timezone="UTC",
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+        )
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to wake. Needs a running event loop."""
+        self._scheduler.start()
+        self._watch = asyncio.create_task(self._watch_clock())
+
+    def stop(self) -> None:
+        """Wake nobody any more."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self._scheduler.shutdown(wait=False)
+
+    def every(self, seconds: float, name: str, wake: Callable[[], None]) -> None:
+        """Wake regularly, the first time after `seconds`."""
+        trigger = IntervalTrigger(seconds=seconds, timezone="UTC")
+        self._scheduler.add_job(_asynchronous(wake), trigger, id=name, replace_existing=True)
+
+    def at(self, moment: float | None, name: str, wake: Callable[[], None]) -> None:
+        """Wake once at a moment (seconds since 1970), instead of the one set before under this name."""
+        if moment is not None:
+            trigger = DateTrigger(clock.exact_utc(moment))
+            self._scheduler.add_job(_asynchronous(wake), trigger, id=name, replace_existing=True)
+            return
+        try:
+            self._scheduler.remove_job(name)
+        except JobLookupError:
+            return
+
+    async def _watch_clock(self) -> None:
+        offset = clock.now() - clock.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            jumped = clock.now() - clock.monotonic() - offset
+            if abs(jumped) > _JUMP_SECONDS:
+                offset += jumped
+                self._set_anew()
+
+    def _set_anew(self) -> None:
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=clock.exact_utc(clock.now()))
+
+
+def _asynchronous(wake: Callable[[], None]) -> Callable[[], object]:
+    """APScheduler runs plain functions in a thread, and coroutines in the loop: waking belongs there."""
+
+    async def woken() -> None:
+        wake()
+
+    return woken
