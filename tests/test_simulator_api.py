@@ -450,7 +450,7 @@ def test_a_film_is_made_from_the_picture_and_each_task_has_bytes_of_its_own(stag
             stage.plain.get(f"{stage.sim.base_url}/_simulator/outputs/{task['id']}/0").content == film.content
         )
     with av.open(io.BytesIO(films[0].content), "r") as opened:
-        frame = next(opened.decode(video=0)).to_image()
+        frame = next(opened.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
     red, green, blue = frame.getpixel((180, 320))
     assert (frame.size, red > 200, green < 60, blue < 60) == ((360, 640), True, True, True)
 

@@ -25,7 +25,7 @@ def process() -> Iterator[Process]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as running:
         assert running.stdout is not None
         yield running, json.loads(running.stdout.readline())
-        running.kill()
+        running.terminate()
 
 
 def test_the_process_says_where_it_is_and_leaves_on_a_signal(process: Process) -> None:

@@ -112,6 +112,7 @@ def test_progress_grows_evenly_after_a_moment_of_pending() -> None:
         ("text_to_speech", {"model": "eleven_v3", "promptText": "x" * 101}, 3, 3),
         ("voice_isolation", {"model": "eleven_voice_isolation"}, 2, 2),
         ("recipes/product_campaign_image", {}, 144, 144),
+        ("recipes/marketing_stock_image", {}, 88, 88),
         ("recipes/product_ugc", {"duration": 5, "ratio": "1080:1920"}, 248, 248),
     ],
 )

@@ -90,11 +90,14 @@ async def _sent(request: web.Request, deed: Json, response: web.Response) -> web
         if deed.get("no_id"):
             changed.pop("id", None)
         return web.json_response(changed, status=response.status)
-    if "drip" in deed:
-        return await _drip(request, response, body, float(deed["drip"]))
-    if "truncate" in deed:
-        keep = len(body) // 2 if deed["truncate"] is True else int(deed["truncate"])
-        return await _cut(request, response, body, keep, chunked=bool(deed.get("chunked")))
+    try:
+        if "drip" in deed:
+            return await _drip(request, response, body, float(deed["drip"]))
+        if "truncate" in deed:
+            keep = len(body) // 2 if deed["truncate"] is True else int(deed["truncate"])
+            return await _cut(request, response, body, keep, chunked=bool(deed.get("chunked")))
+    except ConnectionError:
+        return reset(request)  # the client has had enough
     return response
 
 

@@ -100,7 +100,8 @@ def _rate(rate: Any, branch: Branch, body: Json) -> float:
     if isinstance(rate, dict):
         return _rate(_pick(rate, branch, body), branch, body)
     # A sentence such as "3.4 to 30 by resolution": the estimate is the most that a task may charge.
-    return max((float(found) for found in re.findall(r"\d+(?:\.\d+)?", str(rate))), default=UNKNOWN)
+    figures = re.findall(r"\d+(?:\.\d+)?", str(rate).partition("(")[0])
+    return max(map(float, figures), default=UNKNOWN)
 
 
 def _pick(rates: Json, branch: Branch, body: Json) -> Any:
