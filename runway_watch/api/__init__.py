@@ -6,7 +6,7 @@ our errors.
 """
 
 from runway_watch.api.addresses import is_loopback, is_plain
-from runway_watch.api.client import Api, Secret
+from runway_watch.api.client import Api, Patience, Secret
 from runway_watch.api.names import safe_filename
 from runway_watch.api.pace import Pacing
 from runway_watch.api.records import Account, Created, Slot, Task
@@ -18,6 +18,7 @@ __all__ = [
     "Courier",
     "Created",
     "Pacing",
+    "Patience",
     "Received",
     "Secret",
     "Slot",

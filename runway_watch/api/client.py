@@ -7,7 +7,9 @@ No request is ever sent twice by itself. Every failure is one of `errors.ApiErro
 import asyncio
 import hashlib
 import json
+import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -20,17 +22,17 @@ from runway_watch.api.addresses import check_base_url, is_api_path, is_plain
 from runway_watch.api.trouble import CAUGHT, api_errors
 from runway_watch.errors import AnswerLost, ConfigError, NotFound, Rejected
 
-TIMEOUTS = httpx.Timeout(60.0, connect=10.0)
-"""Seconds for each read, write and wait for a connection; the SDK's is 60 too."""
-
-CALL_SECONDS = 150.0
-"""For one call, all in. A read timeout never catches an answer that comes byte by byte."""
-
-REASON_SECONDS = 10.0
-"""For the body of a refusal: its status already says what matters."""
-
-
 _UNREADABLE: tuple[type[Exception], ...] = (*CAUGHT, AnswerLost)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that we wait. The SDK waits 60 for each read."""
+
+    connect: float = 10.0
+    read: float = 60.0  # and for each write, and for a connection to come free
+    call: float = 150.0  # all in: a read timeout never catches an answer that comes byte by byte
+    reason: float = 10.0  # the body of a refusal: its status already says what matters
 
 
 class Secret(Protocol):
@@ -49,6 +51,7 @@ class Api:
         key: the API secret.
         version: of the API, as Runway dates it.
         user_agent: how we name ourselves.
+        patience: how long to wait.
 
     Raises:
         ConfigError: the address or the key cannot be used, or the environment's proxy settings.
@@ -61,6 +64,7 @@ class Api:
         key: str | Secret,
         version: str = "2024-11-06",
         user_agent: str = "runway-watch",
+        patience: Patience | None = None,
     ) -> None:
         self._base_url = check_base_url(base_url)
         self._key = _checked(key if isinstance(key, str) else key.get_secret_value())
@@ -72,11 +76,13 @@ class Api:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
+        self._patience = patience or Patience()
+        waits = httpx.Timeout(self._patience.read, connect=self._patience.connect)
         tls = httpx.create_ssl_context()
-        self._client = _client(self._base_url, headers, tls, idle=20)
+        self._client = _client(self._base_url, headers, tls, timeout=waits, idle=20)
         # A connection that was idle may be dead without our knowing, and a paid request that is lost on
         # it is in doubt; on a new one the doubt is smaller.
-        self._fresh = _client(self._base_url, headers, tls, idle=0)
+        self._fresh = _client(self._base_url, headers, tls, timeout=waits, idle=0)
 
     def __repr__(self) -> str:
         return f"Api({self._base_url}, key {self.fingerprint})"
@@ -144,23 +150,25 @@ class Api:
         headers = {} if content is None else {"Content-Type": "application/json"}
         with api_errors(self._key):
             async with (
-                asyncio.timeout(CALL_SECONDS),
+                asyncio.timeout(self._patience.call),
                 client.stream(method, path, content=content, headers=headers) as response,
             ):
                 if response.is_success:
                     return response.status_code, await answers.read(response)
-                reason = await _reason(response)
+                reason = await _reason(response, self._patience.reason)
         raise answers.refusal(response.status_code, response.headers, reason, self._key)
 
 
-def _client(base_url: str, headers: Mapping[str, str], tls: Any, *, idle: int) -> httpx.AsyncClient:
+def _client(
+    base_url: str, headers: Mapping[str, str], tls: ssl.SSLContext, *, timeout: httpx.Timeout, idle: int
+) -> httpx.AsyncClient:
     """A client bound to the base address. On loopback no proxy may come between: it would see the key."""
     try:
         return httpx.AsyncClient(
             base_url=base_url,
             headers=headers,
             verify=tls,
-            timeout=TIMEOUTS,
+            timeout=timeout,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=idle),
             follow_redirects=False,
             trust_env=not is_plain(base_url),
@@ -170,10 +178,10 @@ def _client(base_url: str, headers: Mapping[str, str], tls: Any, *, idle: int) -
         raise ConfigError(["HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used"]) from None
 
 
-async def _reason(response: httpx.Response) -> bytes | None:
+async def _reason(response: httpx.Response, seconds: float) -> bytes | None:
     """The body of a refusal, or None when it does not come whole: then the status has to do."""
     try:
-        async with asyncio.timeout(REASON_SECONDS):
+        async with asyncio.timeout(seconds):
             return await answers.read(response)
     except _UNREADABLE:
         return None
