@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runway_watch.api import Api, Courier
-from runway_watch.config import Settings
+from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.job import Job
@@ -35,8 +35,12 @@ class Bench:
     moving: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def spool(self, job: Job) -> Spool:
-        """The folders that a job's files are in; those of a root that is configured no more as well."""
+        """The folders that a job's files are in."""
         return self.spools[job.root]
+
+    def watch_of(self, root: str) -> WatchSettings:
+        """The settings of the watch with this root."""
+        return next(watch for watch in self.settings.watch if str(watch.root) == root)
 
     def lock(self, root: str) -> asyncio.Lock:
         """Held while files below a root are moved."""

@@ -10,31 +10,36 @@ from dataclasses import replace
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import Move, decide, verdict_of
-from runway_watch.job import Generation, Job, Later, Place, State
+from runway_watch.job import Generation, Job, Later, Outcome, Place, State
 from runway_watch.stages.retire import endings, retire
 
 _NAMES_TRIED = 1000
 
 
-async def file_away(bench: Bench, job_id: str) -> None:
+async def file_away(bench: Bench, job: Job) -> None:
     """File a job all of whose generations have ended. Trouble leaves it `retiring`, due again later."""
-    found = await bench.clerk(bench.ledger.job, job_id)
-    if found is None or found[0].state is not State.RETIRING:
-        return
-    job, calls = found
-    job = replace(job, verdict=verdict_of(job, calls))
     async with bench.lock(job.root):
-        for tried in range(_NAMES_TRIED):
-            job = await _aim(bench, job, calls, after=tried)
-            outcome = await asyncio.to_thread(retire, job, calls, spool=bench.spool(job), at=clock.now())
-            if not (isinstance(outcome, Later) and outcome.reason == "name_taken"):
-                break
-            job = replace(job, target=None)
+        found = await bench.clerk(bench.ledger.job, job.id)
+        if found is None or found[0].state is not State.RETIRING:
+            return
+        job, calls = found
+        job, outcome = await _move(bench, replace(job, verdict=verdict_of(job, calls)), calls)
         if isinstance(outcome, Later):
             await _postpone(bench, job, calls, outcome)
             return
         over = await bench.clerk.insist(bench.ledger.retire, job, calls, at=clock.now())
     log.ending(over, was=State.RETIRING)
+
+
+async def _move(bench: Bench, job: Job, calls: Sequence[Generation]) -> tuple[Job, Outcome]:
+    """Take the files to where they belong, under the first name that turns out to be free."""
+    for tried in range(_NAMES_TRIED):
+        job = await _aim(bench, job, calls, after=tried)
+        outcome = await asyncio.to_thread(retire, job, calls, spool=bench.spool(job), at=clock.now())
+        if not (isinstance(outcome, Later) and outcome.reason == "name_taken"):
+            return job, outcome
+        job = replace(job, target=None)
+    return job, Later("name_taken", "every name is taken")
 
 
 async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: int) -> Job:
@@ -56,7 +61,6 @@ async def _postpone(bench: Bench, job: Job, calls: Sequence[Generation], later: 
         moves = [(c, Move("recollect", {"outputs": (), "due_at": now})) for c in calls if c.outputs]
     else:
         moves = [(c, decide(c, later, retry=bench.settings.retry, now=now, jitter=0.0)) for c in calls]
-    for (before, move), after in zip(
-        moves, await bench.clerk.insist(bench.ledger.move, moves, at=now), strict=True
-    ):
+    moved = await bench.clerk.insist(bench.ledger.move, moves, at=now)
+    for (before, move), after in zip(moves, moved, strict=True):
         log.transition(job, before, after, event=move.event, now=now)

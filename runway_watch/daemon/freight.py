@@ -1,7 +1,8 @@
-"""Media on their way to Runway: each content once, however many jobs use it, also when they start together."""
+"""Media on their way to Runway: each content once, also when many jobs that use it start together."""
 
 import asyncio
 from collections.abc import Mapping
+from weakref import WeakValueDictionary
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
@@ -18,7 +19,7 @@ class Freight:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._uploads = asyncio.Semaphore(bench.settings.limits.uploads)
-        self._on_the_way: dict[str, asyncio.Lock] = {}
+        self._on_the_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def bring(self, job: Job) -> Outcome:
         """Upload what does not lie there yet. Done when everything does."""
@@ -31,7 +32,7 @@ class Freight:
         return Done({"uploaded_at": clock.now()})
 
     async def lying_at_runway(self, job: Job) -> Mapping[str, str] | None:
-        """Where each of a job's media lies, by how its parameters call it; None when one has to be renewed."""
+        """Where a job's media lie, by how its parameters call them; None when one has to be renewed."""
         found: dict[str, str] = {}
         for parcel in parcels(job, self._bench.spool(job)):
             uri = await self._known(parcel)

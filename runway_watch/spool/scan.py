@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runway_watch.drops import FOLDER_DEFAULTS, is_junk
+from runway_watch.drops import is_junk
 from runway_watch.settle import Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One folder: `path` below the inbox ("" for the inbox itself), its files, and its defaults file."""
+    """One folder: `path` below the inbox ("" for the inbox itself), and its files by name."""
 
     path: str
     files: Mapping[str, Sight]
-    defaults: Sight | None
 
 
 def scan(inbox: Path, ignore: Sequence[str] = ()) -> Iterator[Listing]:
@@ -41,18 +40,15 @@ def scan(inbox: Path, ignore: Sequence[str] = ()) -> Iterator[Listing]:
 def _look(inbox: Path, path: str, ignore: Sequence[str]) -> tuple[Listing, list[str]]:
     files: dict[str, Sight] = {}
     folders: list[str] = []
-    defaults = None
     with os.scandir(inbox / path) as entries:
         for entry in entries:
-            if entry.name == FOLDER_DEFAULTS:
-                defaults = _sight(entry)
-            elif is_junk(entry.name, ignore) or not _is_text(entry.name):
+            if is_junk(entry.name, ignore) or not _is_text(entry.name):
                 continue
-            elif entry.is_dir(follow_symlinks=False):
+            if entry.is_dir(follow_symlinks=False):
                 folders.append(f"{path}/{entry.name}" if path else entry.name)
             elif (sight := _sight(entry)) is not None:
                 files[entry.name] = sight
-    return Listing(path, files, defaults), folders
+    return Listing(path, files), folders
 
 
 def _sight(entry: "os.DirEntry[str]") -> Sight | None:

@@ -8,7 +8,7 @@ inode, or by its size and time where a network drive gives it a new one.
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -59,14 +59,18 @@ class Spool:
     def reading(self, job: Job, item: Input) -> Iterator[BinaryIO]:
         """An input's bytes. Raises Refusal when it is gone or is no plain file any more, SpoolError else."""
         path = self.path_of(job, item).relative_to(self.root / job.place)
-        with _spool_errors(), opened(self.root / job.place, path.as_posix()) as file:
+        with self.in_place(job.place, path.as_posix()) as file:
             yield file
 
     @contextmanager
-    def referred(self, path: str) -> Iterator[BinaryIO]:
-        """A referred file's bytes, by its path below the inbox. Raises as `reading` does."""
-        with _spool_errors(), opened(self.inbox, path) as file:
+    def in_place(self, place: Place, path: str) -> Iterator[BinaryIO]:
+        """The bytes of a file below one of the four folders. Raises as `reading` does."""
+        with _spool_errors(), opened(self.root / place, path) as file:
             yield file
+
+    def referred(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A referred file's bytes, by its path below the inbox. Raises as `reading` does."""
+        return self.in_place(Place.INBOX, path)
 
     def free_name(
         self, place: Place, folder: str, wanted: str, suffixes: Iterable[str], *, after: int = 0

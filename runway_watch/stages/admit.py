@@ -53,9 +53,10 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The group is no drop yet; `why` is for `status`."""
+    """The group is no drop yet; `why` is for `status`, `soon` whether it may change without a sign."""
 
     why: str
+    soon: bool = False
 
 
 @dataclass(slots=True)
@@ -191,7 +192,7 @@ def _read_sidecar(group: Group, folder: str, desk: Desk, findings: _Findings) ->
         size = file.seek(0, 2)
     findings.digests[group.sidecar] = hashlib.sha256(raw).hexdigest()
     if desk.patient and sidecar.is_unfilled(raw):
-        return Waits(f"{group.sidecar} is still being written")
+        return Waits(f"{group.sidecar} is still being written", soon=True)
     return sidecar.parse(raw if size <= sidecar.MAX_BYTES else bytes(size), name=group.sidecar)
 
 
@@ -246,7 +247,7 @@ def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> Non
 
 def _incomplete(name: str, desk: Desk) -> Waits:
     if desk.patient:
-        return Waits(f"{name} is still arriving")
+        return Waits(f"{name} is still arriving", soon=True)
     raise Refusal(
         "asset.truncated",
         f"{name} ends before its end: it is damaged, or its copying was broken off.",

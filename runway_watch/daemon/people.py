@@ -1,0 +1,126 @@
+"""What people order with `retry`, and what the retry sweep does in their stead.
+
+An order is a row in the ledger. Whoever holds the lock carries it out: the daemon within a second, or
+the command itself when no daemon runs.
+"""
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+
+from runway_watch import clock, log
+from runway_watch.daemon.bench import Bench
+from runway_watch.decide import Move, may_sweep, revive
+from runway_watch.drops import Group
+from runway_watch.errors import RunwayWatchError
+from runway_watch.job import Generation, Job, Place, State
+from runway_watch.log import say
+from runway_watch.records import error as error_record
+from runway_watch.settle import Sight
+from runway_watch.spool import ERROR, HELD, Spool
+from runway_watch.stages.admit import Desk, Waits, admit
+from runway_watch.stages.survey import defaults
+
+
+async def carry_out_orders(bench: Bench) -> None:
+    """Do what people have ordered since the last look."""
+    for number, verb, job_id in await bench.clerk(bench.ledger.orders):
+        try:
+            if verb == "retry":
+                await retry(bench, job_id)
+        except RunwayWatchError as error:
+            say("order.refused", level="warning", job=job_id, message=str(error))
+        await bench.clerk(bench.ledger.carried_out, number)
+
+
+async def sweep(bench: Bench) -> int:
+    """Bring failed jobs back that may work now. Returns how many."""
+    back = 0
+    for job in await bench.clerk(bench.ledger.failed):
+        if may_sweep(job, sweeps=bench.settings.retry.sweeps) and job.root in bench.spools:
+            back += await _bring_back(bench, replace(job, sweeps=job.sweeps + 1))
+    if back:
+        say("sweep.finished", level="info", jobs=back)
+    return back
+
+
+async def retry(bench: Bench, job_id: str) -> bool:
+    """Put a failed or held job back to work. Returns whether it goes on."""
+    found = await bench.clerk(bench.ledger.job, job_id)
+    if found is None or found[0].root not in bench.spools:
+        return False
+    job, calls = found
+    if job.state is State.HELD:
+        await _release(bench, job, calls)
+        return True
+    return job.state in (State.FAILED, State.CANCELLED) and await _bring_back(bench, job)
+
+
+async def _release(bench: Bench, job: Job, calls: list[Generation]) -> None:
+    now = clock.now()
+    changes = {"due_at": now, "attempt": 0, "verdict": None, "uploaded_at": None}
+    moves = [(call, Move("release", changes)) for call in calls if call.state is State.HELD]
+    for (before, move), after in zip(moves, await bench.clerk(bench.ledger.move, moves, at=now), strict=True):
+        log.transition(job, before, after, event=move.event, now=now)
+    bench.spool(job).withdraw(job, HELD, place=job.place, name=job.name)
+    bench.wake()
+
+
+async def _bring_back(bench: Bench, was: Job) -> bool:
+    """Look at a failed job's files anew where they lie, and take them back to work if they are good."""
+    spool = bench.spool(was)
+    before = (await bench.clerk(bench.ledger.calls, was.id))[0]
+    async with bench.lock(was.root):
+        judged = await asyncio.to_thread(_judge, bench, spool, was)
+        if judged is None:
+            return False
+        job, call = revive(*judged, was=was, before=before)
+        if job.verdict is not None:
+            await bench.clerk(bench.ledger.judge, was, job.verdict)
+            spool.record(was, ERROR, error_record(job, [before], job.verdict), target=False)
+            say("job.refused", level="warning", job=was.id, path=was.path, code=job.verdict.code)
+            return False
+        await _return(bench, spool, job, call, was=was)
+    log.transition(job, before, call, event="release", now=clock.now())
+    bench.wake()
+    return True
+
+
+async def _return(bench: Bench, spool: Spool, job: Job, call: Generation, *, was: Job) -> None:
+    suffixes = [item.suffix for item in job.inputs]
+    name = spool.free_name(Place.PROCESSING, job.folder, job.dropped_as, suffixes)
+    job = replace(job, target=Place.PROCESSING, target_name=name)
+    await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now())
+    spool.withdraw(was, ERROR, place=Place.FAILED, name=was.name)
+    await asyncio.to_thread(spool.carry, job)
+    await bench.clerk.insist(bench.ledger.arrived, [job])
+
+
+def _judge(bench: Bench, spool: Spool, was: Job) -> tuple[Job, Generation] | None:
+    """What admission says of the files in failed/; None when they are not there or wait for something."""
+    names = {item.suffix: was.name + item.suffix for item in was.inputs}
+    try:
+        sights = {name: _sight(spool, was, name) for name in names.values()}
+    except FileNotFoundError:
+        say("job.incomplete", level="warning", job=was.id, path=was.path, message="its files left failed/")
+        return None
+    sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
+    group = Group(was.name, names.get(was.media_suffix), sidecars[0] if sidecars else None)
+    desk = Desk(
+        root=was.root,
+        place=Place.FAILED,
+        reading=partial(spool.in_place, Place.FAILED),
+        referred=spool.referred,
+        layers=defaults(spool, bench.watch_of(was.root), was.folder),
+        api=bench.settings.api,
+        credits_per_job=bench.settings.budget.credits_per_job,
+        now=clock.now(),
+        patient=False,
+    )
+    judged = admit(group, was.folder, sights, desk=desk, job_id=was.id)
+    return None if isinstance(judged, Waits) else judged
+
+
+def _sight(spool: Spool, job: Job, name: str) -> Sight:
+    found = spool.where(job.place, job.folder, name).lstat()
+    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)

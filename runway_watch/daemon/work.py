@@ -1,0 +1,112 @@
+"""What each stage needs from the ledger and from what was learned, put around the stages themselves."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from runway_watch import clock, polling
+from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.filing import file_away
+from runway_watch.daemon.freight import Freight
+from runway_watch.decide import Traffic, foresee, pace
+from runway_watch.job import Done, Generation, Job, Later, Outcome, State
+from runway_watch.stages.collect import EXPIRED, collect
+from runway_watch.stages.poll import poll
+from runway_watch.stages.submit import submit
+
+Key = tuple[str, int]
+
+
+def key_of(call: Generation) -> Key:
+    """What names a generation."""
+    return call.job, call.n
+
+
+class Work:
+    """Runs one stage of one generation at a time, and comes back with its outcome."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.freight = Freight(bench)
+        self._urls: dict[Key, tuple[str, ...]] = {}  # secret and short-lived: only ever in memory
+        self._downloads = asyncio.Semaphore(bench.settings.limits.downloads)
+
+    async def stage(self, job: Job, call: Generation) -> Outcome | None:
+        """The stage that a generation is in. None when nothing is left to decide."""
+        match call.state:
+            case State.UPLOADING:
+                return await self.freight.bring(job)
+            case State.RUNNING:
+                return await self._ask(job, call)
+            case State.COLLECTING:
+                return await self._collect(job, call)
+            case State.RETIRING:
+                await file_away(self._bench, job)
+        return None
+
+    async def send(self, job: Job, call: Generation, uris: Mapping[str, str]) -> Outcome:
+        """The paid request, and when its task will probably end."""
+        outcome = await submit(job, uris, api=self._bench.api, tries=call.tries)
+        if not isinstance(outcome, Done):
+            return outcome
+        samples, seen = await self._bench.clerk.insist(self._bench.ledger.durations, job.kind)
+        ends = await self._bench.clerk.insist(self._bench.ledger.foreseen_ends, job.model)
+        traffic = Traffic(self._bench.account.slots(job.model), ends, samples, seen)
+        return foresee(outcome, traffic, poll=self._bench.settings.poll, now=clock.now())
+
+    async def _ask(self, job: Job, call: Generation) -> Outcome:
+        outcome = await poll(job, call, api=self._bench.api)
+        now = clock.now()
+        if isinstance(outcome, Later):
+            return pace(call, outcome, poll=self._bench.settings.poll, now=now)
+        if isinstance(outcome, Done):
+            facts = dict(outcome.facts)
+            self._urls[key_of(call)] = facts.pop("urls")
+            await self._learn(job, call, now)
+            return Done(facts | {"polled_at": now, "polls": call.polls + 1})
+        return outcome
+
+    async def _learn(self, job: Job, call: Generation, now: float) -> None:
+        """Remember how long this kind of generation takes."""
+        if call.started_at is None:
+            return
+        usual = None if call.foreseen_at is None else call.foreseen_at - call.started_at
+        seconds = polling.sample(
+            started=call.started_at,
+            noticed=now,
+            last_seen=call.polled_at,
+            progress=call.progress,
+            usual=usual,
+        )
+        await self._bench.clerk.insist(self._bench.ledger.took, job.kind, max(0.0, seconds))
+
+    async def _collect(self, job: Job, call: Generation) -> Outcome:
+        urls = self._urls.pop(key_of(call), None)
+        if urls is None:
+            asked = await self._ask_for_addresses(job, call)
+            if not isinstance(asked, tuple):
+                return asked
+            urls = asked
+        async with self._downloads:
+            outcome = await collect(
+                job,
+                call,
+                urls,
+                courier=self._bench.courier,
+                spool=self._bench.spool(job),
+                max_bytes=self._bench.settings.limits.max_output_mb * 1_000_000,
+            )
+        if isinstance(outcome, Later) and outcome.reason == EXPIRED:
+            return replace(outcome, counts=True, after=self._bench.settings.poll.min_seconds)
+        return outcome
+
+    async def _ask_for_addresses(self, job: Job, call: Generation) -> tuple[str, ...] | Outcome:
+        """Fresh addresses, from the task itself; never sooner than Runway allows to ask again."""
+        wait = (call.polled_at or 0.0) + self._bench.settings.poll.min_seconds - clock.now()
+        if wait > 0:
+            return Later("addresses", "waits for fresh addresses", after=wait, counts=False)
+        outcome = await poll(job, replace(call, credits=0), api=self._bench.api)
+        if isinstance(outcome, Done):
+            urls: tuple[str, ...] = outcome.facts["urls"]
+            return urls
+        return outcome

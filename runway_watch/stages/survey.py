@@ -1,0 +1,122 @@
+"""Survey: what lies in an inbox, which of it is complete and still, and what the rest waits for."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from runway_watch import drops, settle, sidecar
+from runway_watch.config import WatchSettings
+from runway_watch.drops import FOLDER_DEFAULTS, Group
+from runway_watch.errors import Refusal
+from runway_watch.settle import Sight, Watched
+from runway_watch.sidecar import Sidecar
+from runway_watch.spool import Listing, Spool, scan
+
+UNSUPPORTED = "unsupported: neither a picture, a film, a sound nor a sidecar"
+ARRIVING = "still arriving"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A group whose files have settled. `patient`: one that is not whole yet may still become so."""
+
+    folder: str
+    group: Group
+    sights: Mapping[str, Sight]
+    layers: tuple[Sidecar, ...]
+    patient: bool
+
+
+@dataclass(slots=True)
+class Survey:
+    """The outcome of one look at an inbox."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    waiting: dict[str, str] = field(default_factory=dict)  # path -> why
+    soonest: float | None = None  # seconds until something may have settled
+    seen: dict[str, Watched] = field(default_factory=dict)  # to be handed to the next look
+
+    def wait(self, folder: str, group: Group, why: str) -> None:
+        """Note why a group's files stay where they are."""
+        self.waiting |= {join(folder, name): why for name in group.files}
+
+
+def survey(spool: Spool, watch: WatchSettings, seen: Mapping[str, Watched], now: float) -> Survey:
+    """Look at the whole inbox once.
+
+    Args:
+        spool: the watch's folders.
+        watch: its settings.
+        seen: what the last look saw, by path.
+        now: the moment on the monotonic clock.
+
+    Raises:
+        OSError: the inbox cannot be read; nothing is concluded from that.
+    """
+    found = Survey()
+    for listing in scan(spool.inbox, watch.ignore):
+        for name, sight in listing.files.items():
+            path = join(listing.path, name)
+            found.seen[path] = settle.watch(seen.get(path), sight, now)
+        _sort(listing, spool, watch, found, now)
+    return found
+
+
+def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, ...]:
+    """What a drop in a folder need not say: `[watch.defaults]` and each `_folder.prompt.toml`, in order.
+
+    Raises:
+        Refusal: one of them cannot be read.
+    """
+    table = dict(watch.defaults)
+    layers = [Sidecar(table, table.pop("job", {}))]
+    layers += [_folder_defaults(spool, above) for above in _chain(folder)]
+    return tuple(layers)
+
+
+def join(folder: str, name: str) -> str:
+    """A path below the inbox."""
+    return f"{folder}/{name}" if folder else name
+
+
+def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, now: float) -> None:
+    if not listing.files:
+        return
+    try:
+        layers = defaults(spool, watch, listing.path)
+    except Refusal as refusal:
+        found.waiting |= {join(listing.path, name): refusal.message for name in listing.files}
+        return
+    found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
+    optional = sidecar.layered(layers).job.get("sidecar") == "optional"
+    for group in drops.pair(listing.files, optional=optional):
+        watched = [found.seen[join(listing.path, name)] for name in group.files]
+        pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in watched)
+        if group.why:
+            found.wait(listing.path, group, group.why)
+        elif pause > 0:
+            found.wait(listing.path, group, ARRIVING)
+            found.soonest = pause if found.soonest is None else min(found.soonest, pause)
+        else:
+            late = [settle.overdue(w, now=now, timeout=watch.settle_timeout_seconds) for w in watched]
+            sights = {name: listing.files[name] for name in group.files}
+            found.candidates.append(Candidate(listing.path, group, sights, layers, patient=not all(late)))
+
+
+def _folder_defaults(spool: Spool, folder: str) -> Sidecar:
+    path = join(folder, FOLDER_DEFAULTS)
+    try:
+        with spool.referred(path) as file:
+            raw = file.read(sidecar.MAX_BYTES + 1)
+    except Refusal as refusal:
+        if refusal.code == "reference.missing":
+            return sidecar.EMPTY
+        raise
+    return sidecar.parse(raw, name=path)
+
+
+def _chain(folder: str) -> Iterator[str]:
+    """A folder and those above it, the inbox itself first."""
+    yield ""
+    parts = folder.split("/") if folder else []
+    for n in range(len(parts)):
+        yield "/".join(parts[: n + 1])
