@@ -1,10 +1,14 @@
 """A picture that is not all there is found, a sound one never is, and no input keeps the walks busy."""
 
 import io
+import os
 import random
 import struct
 import threading
+import tracemalloc
 import zlib
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -291,3 +295,30 @@ def test_two_megabytes_of_the_smallest_parts_do_not_keep_it_busy(
     data = head + unit * (2_000_000 // len(unit))
     media.is_whole(io.BytesIO(data), extension, len(data))
     media.decodes(io.BytesIO(data), extension)
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg", ".webp", ".mp4", ".wav", ".ogg"])
+def test_a_large_file_is_judged_in_a_small_memory(extension: str, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(
+        {
+            ".png": png_of(8, 8)[:33] + struct.pack(">I", 150_000_000) + b"prVt",
+            ".jpg": saved(noise(), "JPEG"),
+            ".webp": b"RIFF" + struct.pack("<I", 150_000_037) + b"WEBPjunk" + struct.pack("<I", 150_000_017),
+            ".mp4": struct.pack(">I", 16) + b"ftypisom" + bytes(4) + struct.pack(">I", 150_000_029) + b"mdat",
+            ".wav": b"RIFF\x00\x00\x00\x00WAVEdata\x00\x00\x00\x08",
+            ".ogg": b"OggS\x00" + bytes(30) + b"OpusHead",
+        }[extension]
+    )
+    size = 150_000_045
+    os.truncate(path, size)
+    tracemalloc.start()
+    try:
+        with path.open("rb") as file:
+            media.is_whole(file, extension, size)
+            media.decodes(file, extension)
+            with suppress(Refusal):
+                media.look(file, name="large" + extension, size=size)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()

@@ -1,6 +1,7 @@
 """Real files of every kind, made by the encoders that people use, are known, whole and looked at rightly."""
 
 import io
+from contextlib import suppress
 from fractions import Fraction
 from functools import cache
 
@@ -232,3 +233,20 @@ def test_what_is_unknown_or_unsafe_has_no_type(head: bytes) -> None:
 )
 def test_a_name_fits_its_bytes(named: str, sniffed: str, fits: bool) -> None:
     assert media.extension_fits(named, sniffed) is fits
+
+
+@pytest.mark.parametrize("extension", SAMPLES)
+def test_a_file_cut_anywhere_gets_an_answer(extension: str) -> None:
+    data = SAMPLES[extension][1]
+    for cut in [*range(200), *range(200, len(data), max(1, len(data) // 200))]:
+        part = data[:cut]
+        media.sniff(part[:4096])
+        assert media.is_whole(io.BytesIO(part), extension, cut) in (True, False)
+        with suppress(Refusal):
+            media.look(io.BytesIO(part), name=f"cat{extension}", size=cut)
+
+
+@pytest.mark.parametrize("extension", [".mp4", ".mov", ".3gp", ".m4a", ".mkv", ".webm", ".wav", ".ogg"])
+def test_a_film_or_sound_that_lacks_one_byte_is_not_whole(extension: str) -> None:
+    data = SAMPLES[extension][1]
+    assert not media.is_whole(io.BytesIO(data[:-1]), extension, len(data) - 1)

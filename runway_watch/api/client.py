@@ -169,7 +169,11 @@ def _client(
             headers=headers,
             verify=tls,
             timeout=timeout,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=idle),
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=idle,
+                keepalive_expiry=30.0,  # polls come every few seconds; a handshake for each would cost more
+            ),
             follow_redirects=False,
             trust_env=not is_plain(base_url),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

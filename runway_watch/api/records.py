@@ -57,13 +57,18 @@ class Account:
     max_monthly: int | None
 
 
+def _lost(what: str) -> AnswerLost:
+    """For an answer with the status 200 that does not say what it should."""
+    return AnswerLost(f"Runway's answer is lost: {what}", status=200)
+
+
 def slot(answer: Mapping[str, Any]) -> Slot:
     """The answer to `POST /v1/uploads`; AnswerLost if it lacks one of its three parts."""
     url, fields, uri = answer.get("uploadUrl"), answer.get("fields"), answer.get("runwayUri")
     if not isinstance(url, str) or not isinstance(uri, str) or not isinstance(fields, dict):
-        raise AnswerLost("Runway's answer is lost: an upload slot without address, fields or URI")
+        raise _lost("an upload slot without address, fields or URI")
     if not all(isinstance(value, str) for value in fields.values()):
-        raise AnswerLost("Runway's answer is lost: an upload slot with a field that is not text")
+        raise _lost("an upload slot with a field that is not text")
     return Slot(url, fields, uri)
 
 
@@ -71,7 +76,7 @@ def created(answer: Mapping[str, Any]) -> Created:
     """The answer to a create; AnswerLost if it does not name the task."""
     task_id = answer.get("id")
     if not isinstance(task_id, str) or not is_task_id(task_id):
-        raise AnswerLost("Runway's answer is lost: it does not name the task")
+        raise _lost("it does not name the task")
     routing = answer.get("routing")
     estimated = _price(answer, "estimatedCost")
     if estimated is None and isinstance(routing, dict):
@@ -89,7 +94,7 @@ def task(answer: Mapping[str, Any]) -> Task:
     """The answer to a poll; AnswerLost if it has no status."""
     status = answer.get("status")
     if not isinstance(status, str) or not status.strip():
-        raise AnswerLost("Runway's answer is lost: a task without a status")
+        raise _lost("a task without a status")
     return Task(
         status=status.strip().upper()[:64],
         progress=_share(answer.get("progress")),
@@ -105,7 +110,7 @@ def account(answer: Mapping[str, Any]) -> Account:
     """The answer to `GET /v1/organization`; AnswerLost if it has no balance."""
     balance = _number(answer.get("creditBalance"))
     if balance is None:
-        raise AnswerLost("Runway's answer is lost: an account without a balance")
+        raise _lost("an account without a balance")
     tier = _table(answer.get("tier"))
     models, used = _table(tier.get("models")), _table(_table(answer.get("usage")).get("models"))
     return Account(

@@ -59,6 +59,7 @@ class Courier:
         self._client = httpx.AsyncClient(
             headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
             timeout=TIMEOUTS,
+            verify=httpx.create_ssl_context(),  # $SSL_CERT_FILE counts here too; proxies and .netrc do not
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
             follow_redirects=False,
             trust_env=False,
