@@ -150,6 +150,14 @@ def test_a_jpeg_may_be_called_jpeg() -> None:
     assert media.look(io.BytesIO(data), name="IMG.JPEG", size=len(data)).extension == ".jpg"
 
 
+def test_a_picture_whose_head_alone_has_arrived_is_known_but_has_no_sides_yet() -> None:
+    for extension, kind in KINDS.items():
+        data = saved(noise(), kind)[:12] + bytes(3000)
+        facts = media.look(io.BytesIO(data), name="a" + extension, size=len(data))
+        assert (facts.extension, facts.width, facts.height) == (extension, None, None)
+        assert not whole(data, extension)
+
+
 def png_of(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", header), (b"tEXt", bytes(600)), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
@@ -164,7 +172,8 @@ def png_of(width: int, height: int) -> bytes:
         (saved(noise(), "PNG"), 200_000_001, "asset.too_large"),
         (png_of(30_000, 30_000), None, "asset.unsupported"),
         (png_of(0, 100), None, "asset.unsupported"),
-        (b"\xff\xd8\xff" + bytes(1000), None, "asset.unsupported"),
+        (b"\xff\xd8\xff\xda\x00\x02\xff\xd9" + bytes(1000), None, "asset.unsupported"),
+        (bytes(1000), None, "asset.truncated"),
         (b"just some text " * 100, None, "asset.unsupported"),
     ],
 )
@@ -256,7 +265,7 @@ def test_garbage_gets_an_answer(start: bytes, rest: bytes, extension: str) -> No
     try:
         media.look(io.BytesIO(data), name="a" + extension, size=len(data))
     except Refusal as refused:
-        assert refused.code in {"asset.unsupported", "asset.too_small"}
+        assert refused.code in {"asset.unsupported", "asset.too_small", "asset.truncated"}
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,4 +1,8 @@
-"""Looks at a dropped file's bytes once and says what it is, or why Runway would not take it."""
+"""Looks at a dropped file's bytes once and says what it is, or why Runway would not take it.
+
+A file that is still being filled in behind its final size is not refused for what it lacks: a blank
+head is `asset.truncated`, which may mend itself, and a picture that is not whole yet has no sides yet.
+"""
 
 from typing import BinaryIO
 
@@ -8,6 +12,7 @@ from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import has_video_track
 from runway_watch.media.headers import read_header
 from runway_watch.media.sniff import HEAD, ISO_FAMILY, TYPES, Sniffed, extension_fits, sniff
+from runway_watch.media.wholeness import is_whole
 
 MAX_PIXELS = 89_478_485
 """More is a decompression bomb to Pillow (Image.MAX_IMAGE_PIXELS), and far above what a model takes."""
@@ -22,15 +27,14 @@ def look(file: BinaryIO, *, name: str, size: int) -> MediaFacts:
         size: bytes, as the file system says.
 
     Raises:
-        Refusal: `asset.too_small`, `asset.too_large` or `asset.unsupported`.
+        Refusal: `asset.too_small`, `asset.too_large` or `asset.unsupported`; `asset.truncated` while its
+            first bytes are zeros, as they are until an SMB client has begun to fill it in.
         OSError: the file cannot be read.
     """
     _check_size(name, size)
     kind, extension, mime = _agreed(file, name, size)
-    if kind != "image":
-        return MediaFacts(kind, extension, mime, size)
-    width, height = _sides(file, name, extension, size)
-    return MediaFacts(kind, extension, mime, size, width, height)
+    sides = _sides(file, name, extension, size) if kind == "image" else None
+    return MediaFacts(kind, extension, mime, size, *(sides or ()))
 
 
 def _check_size(name: str, size: int) -> None:
@@ -51,7 +55,10 @@ def _check_size(name: str, size: int) -> None:
 def _agreed(file: BinaryIO, name: str, size: int) -> Sniffed:
     """The file's type, when its bytes and its name agree."""
     named = "." + name.rpartition(".")[2].lower()
-    found = sniff(read_at(file, 0, HEAD))
+    head = read_at(file, 0, HEAD)
+    if not any(head):
+        raise _blank(name)
+    found = sniff(head)
     if found is None or found[1] not in MEDIA_SUFFIXES:
         what = f"a {found[1]} file" if found else "of no kind that Runway takes"
         raise _unsupported(f"{name} is called {named}, but its bytes are {what}.")
@@ -62,8 +69,11 @@ def _agreed(file: BinaryIO, name: str, size: int) -> Sniffed:
     return TYPES[named] if found[1] in ISO_FAMILY else found
 
 
-def _sides(file: BinaryIO, name: str, extension: str, size: int) -> tuple[int, int]:
+def _sides(file: BinaryIO, name: str, extension: str, size: int) -> tuple[int, int] | None:
+    """Width and height as displayed; None while they are still to come. A whole file must have them."""
     header = read_header(file, extension, size)
+    if header is None and not is_whole(file, extension, size):
+        return None
     if header is None:
         raise _unsupported(f"{name} begins like a {extension} file, but holds no picture that can be read.")
     if header.width * header.height > MAX_PIXELS:
@@ -72,6 +82,11 @@ def _sides(file: BinaryIO, name: str, extension: str, size: int) -> tuple[int, i
             f"{name} ({extension}) has {sides} pixels, over {MAX_PIXELS // 1_000_000} million."
         )
     return (header.height, header.width) if header.turned else (header.width, header.height)
+
+
+def _blank(name: str) -> Refusal:
+    message = f"{name} has its size, but its first bytes are all zeros."
+    return Refusal("asset.truncated", message, hint="Copy it again; the copy seems to have stopped.")
 
 
 def _unsupported(message: str) -> Refusal:
