@@ -157,6 +157,19 @@ class Settings(_Table):
         return self
 
     @model_validator(mode="after")
+    def _enforced(self) -> Self:
+        """A cap that is set and not kept is worse than none: what is not kept yet cannot be set."""
+        budget, schedule = self.budget, self.schedule
+        for name, is_set in (
+            ("budget.credits_per_day", budget.credits_per_day),
+            ("budget.reserve", budget.reserve),
+            ("schedule.window", schedule.window),
+        ):
+            if is_set:
+                raise ValueError(f"{name}: this version does not enforce it yet; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _separate(self) -> Self:
         roots = [watch.root.resolve() for watch in self.watch]
         for root in roots:

@@ -174,17 +174,27 @@ def pace(generation: Generation, later: Later, *, poll: PollSettings, now: float
         return replace(later, after=max(later.after or 0.0, poll.min_seconds))
     queued = later.facts.get("status") == "THROTTLED"
     started = now if queued or generation.started_at is None else generation.started_at
+    usual = usual_of(generation)
     polls = generation.polls + 1
     due = polling.next_poll(
         now,
         started=started,
+        usual=usual,
         progress=None if queued else later.facts.get("progress"),
         polls=polls,
         least=poll.min_seconds,
         most=poll.max_seconds,
     )
     facts = {"polls": polls, "polled_at": now, "started_at": started, "attempt": 0}
+    facts["foreseen_at"] = None if usual is None else max(now, started + usual)
     return replace(later, after=due - now, facts=dict(later.facts) | facts)
+
+
+def usual_of(generation: Generation) -> float | None:
+    """How long its kind was known to take when it was submitted, in seconds; None when that was not known."""
+    if generation.foreseen_at is None or generation.started_at is None:
+        return None
+    return generation.foreseen_at - generation.started_at
 
 
 def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:

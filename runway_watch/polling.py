@@ -46,14 +46,31 @@ def first_poll(*, submitted: float, started: float, usual: float | None, least: 
     return max(submitted + least, started + usual * early + MARGIN)
 
 
-def next_poll(
-    now: float, *, started: float, progress: float | None, polls: int, least: float, most: float
+def next_poll(  # noqa: PLR0913 - everything that is known of a task
+    now: float,
+    *,
+    started: float,
+    usual: float | None,
+    progress: float | None,
+    polls: int,
+    least: float,
+    most: float,
 ) -> float:
-    """When to ask again after `polls` answers that said "not yet"; between `least` and `most` seconds on."""
+    """When to ask again after `polls` answers that said "not yet"; between `least` and `most` seconds on.
+
+    Args:
+        started: when it probably got its slot.
+        usual: how long this kind takes, in seconds, if that is known.
+        progress: how far Runway says that it is, 0 to 1; None while it is queued.
+    """
     if progress is not None and progress >= MEANINGFUL_PROGRESS:
-        foreseen = started + (now - started) / min(progress, 1.0) + MARGIN
-        return now + min(max(foreseen - now, least), most)
-    return now + min(least * 1.3 ** max(0, polls - 1), most)
+        whole = usual if usual is not None else (now - started) / min(progress, 1.0)
+        left = whole * (1 - min(progress, 1.0)) + MARGIN
+    elif usual is not None and started + usual > now:
+        left = started + usual + MARGIN - now
+    else:
+        left = least * 1.3 ** min(max(0, polls - 1), 32)
+    return now + min(max(left, least), most)
 
 
 def sample(

@@ -67,6 +67,9 @@ class Daemon:
         self._chores: set[str] = set()
         self._settling: dict[str, float | None] = {}
         self._hints: dict[str, asyncio.Event] = {}
+        self._began = clock.now()
+        self.has_trouble = False
+        """After `run`: whether something failed since it began, or cannot go on without a person."""
 
     def stop(self) -> None:
         """Stop at the next opportunity. May be called from a signal handler."""
@@ -86,6 +89,15 @@ class Daemon:
         try:
             async with AsyncExitStack() as stack:
                 await self._work(await self._open(stack))
+        finally:
+            lock.release()
+
+    async def carry_out_orders(self) -> None:
+        """Do what people have ordered, and nothing else. Raises LedgerLocked when a daemon is running."""
+        lock = Lock(self._lock_path, {"pid": os.getpid()})
+        try:
+            async with AsyncExitStack() as stack:
+                await carry_out_orders(await self._open(stack))
         finally:
             lock.release()
 
@@ -125,6 +137,7 @@ class Daemon:
                 scan.cancel()
             await asyncio.gather(*scans, return_exceptions=True)
             await line.finish(STOP_SECONDS)
+            self.has_trouble = await bench.clerk(bench.ledger.troubles, since=self._began) > 0
             await asyncio.to_thread(_stop_all, watchers)
             say("daemon.stopped")
 

@@ -8,7 +8,7 @@ from runway_watch import clock, polling
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
-from runway_watch.decide import Traffic, foresee, pace
+from runway_watch.decide import Traffic, foresee, pace, usual_of
 from runway_watch.job import Done, Generation, Job, Later, Outcome, State
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
@@ -70,13 +70,12 @@ class Work:
         """Remember how long this kind of generation takes."""
         if call.started_at is None:
             return
-        usual = None if call.foreseen_at is None else call.foreseen_at - call.started_at
         seconds = polling.sample(
             started=call.started_at,
             noticed=now,
             last_seen=call.polled_at,
             progress=call.progress,
-            usual=usual,
+            usual=usual_of(call),
         )
         await self._bench.clerk.insist(self._bench.ledger.took, job.kind, max(0.0, seconds))
 

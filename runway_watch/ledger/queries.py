@@ -51,6 +51,38 @@ class Queries(Database):
         same = (jobs.c.root == root) & (jobs.c.folder == folder) & (jobs.c.name == name)
         return self._jobs(select(jobs).where(same).order_by(jobs.c.accepted_at.desc()))
 
+    def troubles(self, *, since: float) -> int:
+        """How many jobs failed since a moment, are held, or wait for what only a person can mend."""
+        failed = (jobs.c.state == "failed") & (jobs.c.finished_at >= since)
+        live = jobs.c.state.in_(sorted(LIVE_STATES))
+        stuck = (jobs.c.state == "held") | (live & generations.c.reason.in_(sorted(BLOCKED)))
+        query = select(func.count(func.distinct(jobs.c.id))).join(generations, jobs.c.id == generations.c.job)
+        with self._reading() as db:
+            return db.scalar(query.where(failed | stuck)) or 0
+
+    def spent(self, since: float) -> int:
+        """Credits charged for what has ended since a moment."""
+        query = select(func.sum(generations.c.credits)).where(generations.c.ended_at >= since)
+        with self._reading() as db:
+            return db.scalar(query) or 0
+
+    def reserved(self) -> int:
+        """The most that what is at Runway now may still cost, in credits."""
+        price = func.coalesce(generations.c.estimated, jobs.c.price, 0)
+        query = select(func.sum(price)).join(jobs, jobs.c.id == generations.c.job)
+        with self._reading() as db:
+            return db.scalar(query.where(generations.c.state.in_(["submitting", "running"]))) or 0
+
+    def at_place(self, *, root: str, place: Place, folder: str) -> list[Job]:
+        """Jobs whose files lie in a folder."""
+        there = (jobs.c.root == root) & (jobs.c.place == place) & (jobs.c.folder == folder)
+        return self._jobs(select(jobs).where(there).order_by(jobs.c.accepted_at.desc()))
+
+    def held_and_failed(self) -> list[Job]:
+        """Jobs that a person may put back to work, the oldest first."""
+        states = jobs.c.state.in_(["held", "failed", "cancelled"])
+        return self._jobs(select(jobs).where(states).order_by(jobs.c.accepted_at))
+
     def active(self, *, at: float) -> int:
         """How many generations can go on by themselves, now or after a pause."""
         blocked = generations.c.reason.in_(sorted(BLOCKED)) & (generations.c.due_at > at)

@@ -176,7 +176,12 @@ def _look_at_media(group: Group, folder: str, desk: Desk, findings: _Findings) -
         return None
     with desk.reading(_path(folder, group.media)) as file:
         size = file.seek(0, 2)
-        facts = media.look(file, name=group.media, size=size)
+        try:
+            facts = media.look(file, name=group.media, size=size)
+        except Refusal as refusal:
+            if refusal.code == "asset.truncated" or size == 0:
+                return _incomplete(group.media, desk)
+            raise
         if not media.is_whole(file, facts.extension, size) or media.decodes(file, facts.extension) is False:
             return _incomplete(group.media, desk)
         findings.digests[group.media] = _digest(file)

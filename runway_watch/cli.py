@@ -1,0 +1,230 @@
+"""The command line. Results go to standard output, logs and complaints to standard error.
+
+Exit codes: 0 fine; 1 something failed or is held; 2 usage; 4 another daemon has the ledger; 78 the
+configuration cannot be used.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from runway_watch import __version__, config, log
+from runway_watch.config import Settings
+from runway_watch.errors import ConfigError, LedgerLocked, RunwayWatchError
+
+FAILED, LOCKED, CONFIG = 1, 4, 78
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Drop a picture and a small text file into a folder; find the film beside it.",
+)
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration file.", envvar="RUNWAY_WATCH_CONFIG", show_envvar=False),
+]
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"runway-watch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Say which version this is.",
+            callback=lambda v: _version(wanted=v),
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """The options of the command itself."""
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where the four folders are made.")] = Path("runway"),
+    *,
+    path: ConfigOption = None,
+) -> None:
+    """Make the folders, a commented configuration and a sample sidecar."""
+    from runway_watch.report.scaffold import scaffold
+
+    with _complaints():
+        for line in scaffold(directory.absolute(), path or Path("config.toml")):
+            typer.echo(line)
+
+
+@app.command()
+def check(*, path: ConfigOption = None) -> None:
+    """Look at everything that has to be right before a night, a line each, with what to do."""
+    from runway_watch.report import check as checks
+    from runway_watch.report.places import places
+
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        good = True
+        for line in checks.check(settings, places(settings, os.environ), os.environ):
+            good &= line.ok
+            typer.echo(f"{'ok  ' if line.ok else 'FAIL'}  {line.subject:<10}  {log.printable(line.text)}")
+    raise typer.Exit(0 if good else FAILED)
+
+
+@app.command()
+def run(
+    *,
+    path: ConfigOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Work until nothing can go on, then exit.")] = False,
+) -> None:
+    """The daemon."""
+    from runway_watch.daemon import Daemon
+    from runway_watch.daemon.daemon import run as run_daemon
+    from runway_watch.report.places import places
+
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        key = config.read_key(settings, os.environ)
+        if key is None:
+            raise ConfigError(["there is no API key: put it into a file and name it in `api.key_file`"])
+        where = places(settings, os.environ)
+        daemon = Daemon(settings, key=key, ledger_url=where.ledger_url, lock_path=where.lock, once=once)
+        asyncio.run(run_daemon(daemon))
+    raise typer.Exit(FAILED if once and daemon.has_trouble else 0)
+
+
+@app.command()
+def status(
+    *,
+    path: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on showing it until Ctrl-C.")] = False,
+) -> None:
+    """Counts, jobs, waiting files and why they wait. Works with the daemon running or stopped."""
+    from runway_watch.report import follow as following
+    from runway_watch.report.places import places
+    from runway_watch.report.status import snapshot
+    from runway_watch.report.tables import plain, table
+
+    with _complaints():
+        settings = _load(path)
+        where = places(settings, os.environ)
+        console = Console()
+        if follow:
+            following.follow(lambda: snapshot(settings, where), console, as_json=as_json)
+        elif as_json:
+            typer.echo(json.dumps(snapshot(settings, where), indent=2))
+        elif console.is_terminal:
+            console.print(table(snapshot(settings, where)))
+        else:
+            for line in plain(snapshot(settings, where)):
+                typer.echo(line)
+
+
+@app.command()
+def retry(
+    jobs: Annotated[list[str] | None, typer.Argument(metavar="JOB|PATH...", help="Which jobs.")] = None,
+    *,
+    path: ConfigOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that failed or are held.")] = False,
+    code: Annotated[str | None, typer.Option(help="With --all: only those with this code.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it may cost.")] = False,
+) -> None:
+    """Put failed or held jobs back to work; says first what that may cost."""
+    from runway_watch.report.places import places
+    from runway_watch.report.retrying import choose, order
+
+    if bool(jobs) == everything or (code and not everything):
+        raise typer.BadParameter("name jobs or paths, or say --all (and with it --code)")
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        where = places(settings, os.environ)
+        chosen = choose(settings, where, jobs or [], code=code)
+        for line in chosen.lines:
+            typer.echo(line)
+        if not dry_run and chosen.jobs:
+            typer.echo(order(settings, where, chosen.jobs, os.environ))
+    raise typer.Exit(FAILED if chosen.unknown else 0)
+
+
+@app.command()
+def simulator(
+    *,
+    path: ConfigOption = None,
+    port: Annotated[int, typer.Option(help="Of its API; the storage takes the next two.")] = 8080,
+    seconds: Annotated[float, typer.Option(help="How long a generation runs.")] = 10.0,
+    concurrency: Annotated[int, typer.Option(help="Generations of a model at a time.")] = 5,
+    credit: Annotated[int, typer.Option("--credits", help="On the account.")] = 100_000,
+    daily: Annotated[int | None, typer.Option(help="Generations of a model in a day.")] = None,
+) -> None:
+    """A stand-in for Runway's API on loopback, for rehearsals: no key, no network, no money."""
+    with _complaints():
+        from runway_watch.simulator import Settings as Like
+        from runway_watch.simulator import serve
+
+        ports = {"api_port": port, "upload_port": port and port + 1, "output_port": port and port + 2}
+        like = Like(**ports, seconds=seconds, concurrency=concurrency, credits=credit, daily=daily)
+        asyncio.run(
+            serve(
+                like,
+                lambda sim: typer.echo(f"RUNWAYML_BASE_URL={sim.base_url}\nRUNWAYML_API_SECRET={sim.key}"),
+            )
+        )
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path | None, typer.Argument(help="Where; a temporary folder without it.")] = None,
+    *,
+    path: ConfigOption = None,
+) -> None:
+    """The whole thing in seconds: simulator, sample pictures, real files. No key, no network."""
+    with _complaints():
+        from runway_watch.demo import demo as show
+
+        good = show(directory)
+    raise typer.Exit(0 if good else FAILED)
+
+
+def main() -> None:
+    """The command `runway-watch`."""
+    app(prog_name="runway-watch")
+
+
+def _load(path: Path | None) -> Settings:
+    return config.load(path or config.find(os.environ), os.environ)
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """Turn errors into sentences on standard error and the documented exit codes."""
+    try:
+        yield
+    except ConfigError as error:
+        _complain(error.problems, CONFIG)
+    except LedgerLocked as error:
+        _complain([str(error)], LOCKED)
+    except (RunwayWatchError, ImportError) as error:
+        _complain([str(error)], FAILED)
+
+
+def _complain(problems: "tuple[str, ...] | list[str]", code: int) -> None:
+    for problem in problems:
+        typer.echo(f"runway-watch: {log.printable(problem)}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,106 @@
+"""The demo: drop, watch, look. It uses nothing that a real night does not use, but for the simulator."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.tree import Tree
+
+from runway_watch import config, log
+from runway_watch.config import LogSettings
+from runway_watch.daemon import Daemon
+from runway_watch.daemon.daemon import run
+from runway_watch.demo.samples import drop_samples
+from runway_watch.job import Place
+from runway_watch.simulator import Settings as Like
+from runway_watch.simulator import Simulator
+from runway_watch.spool import Spool
+
+_SECONDS = 6.0
+"""How long a generation of the demo runs: long enough to be seen, short enough to be waited for."""
+
+
+def demo(directory: Path | None) -> bool:
+    """Show the whole thing. Returns whether it went as it should.
+
+    Args:
+        directory: where to make the folders; a temporary folder, which is kept, without it.
+    """
+    root = (directory or Path(tempfile.mkdtemp(prefix="runway-watch-demo-"))).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    console = Console(highlight=False, soft_wrap=True)
+    spool = Spool(root)
+    spool.make()
+    console.print(f"The demo's folder is {root}. Dropped into its inbox:")
+    for line in drop_samples(spool.inbox):
+        console.print(f"  {line}")
+    console.print("\nThe daemon's log, with a simulator in place of Runway:\n")
+    bill = asyncio.run(_work(root))
+    console.print("\nWhat there is now:\n")
+    console.print(_tree(root))
+    for line in _where_to_look(root, bill):
+        console.print(line)
+    return _went_well(root, bill)
+
+
+async def _work(root: Path) -> dict[str, Any]:
+    log.set_up(LogSettings(format="console"))
+    async with Simulator(Like(seconds=_SECONDS, film_seconds=5.0)) as simulator:
+        settings = config.parse(_table(root, simulator.base_url), {})
+        state = root / ".state"
+        daemon = Daemon(
+            settings,
+            key=SecretStr(simulator.key),
+            ledger_url=f"sqlite:///{state / 'ledger.sqlite3'}",
+            lock_path=state / "ledger.lock",
+            once=True,
+        )
+        await run(daemon)
+        bill: dict[str, Any] = simulator.bill()
+        return bill
+
+
+def _table(root: Path, url: str) -> dict[str, Any]:
+    return {
+        "api": {"base_url": url},
+        "watch": [{"root": str(root), "settle_seconds": 1.0}],
+        "poll": {"min_seconds": 2.0},
+    }
+
+
+def _tree(root: Path) -> Tree:
+    tree = Tree(str(root))
+    for place in (Place.INBOX, Place.PROCESSING, Place.DONE, Place.FAILED):
+        _grow(tree.add(f"{place}/"), root / place)
+    return tree
+
+
+def _grow(branch: Tree, folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            _grow(branch.add(f"{path.name}/"), path)
+        else:
+            branch.add(f"{path.name}  ({_size(path.stat().st_size)})")
+
+
+def _size(count: int) -> str:
+    return f"{count} bytes" if count < 10_000 else f"{count / 1000:.0f} kB"
+
+
+def _where_to_look(root: Path, bill: dict[str, Any]) -> Iterator[str]:
+    film = root / Place.DONE / "hills.out.mp4"
+    yield f"\nThe film:           {film}"
+    yield f"What it cost:       {film.with_name('hills.result.toml')}"
+    yield f"Why one failed:     {root / Place.FAILED / 'mistake.error.toml'}"
+    yield f"The simulator's bill: {bill['paid']} generations, {bill['charged']} credits. Nothing was really spent."
+
+
+def _went_well(root: Path, bill: dict[str, Any]) -> bool:
+    outputs = [
+        root / Place.DONE / name for name in ("hills.out.mp4", "portraits/boat.out.png", "lighthouse.out.png")
+    ]
+    return bill["paid"] == len(outputs) and all(path.is_file() for path in outputs)

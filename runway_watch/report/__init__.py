@@ -1,0 +1,1 @@
+"""What people ask from outside: how it stands, whether it can work, which job a path belongs to."""

@@ -1,0 +1,165 @@
+"""`check`: everything that has to be right before a night, a line each, with what to do where it is not."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from runway_watch import __version__, catalogue, mounts
+from runway_watch.api import Account, Api
+from runway_watch.config import Settings, WatchSettings, read_key
+from runway_watch.errors import ApiError, ConfigError, Denied, LedgerError
+from runway_watch.job import Place
+from runway_watch.ledger import Ledger, holder
+from runway_watch.report.places import Places
+from runway_watch.watcher import choose
+
+_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+_MANY = 0.5
+"""The share of the system's inotify watches beyond which a warning is due: other programs need some."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that was looked at."""
+
+    ok: bool
+    subject: str
+    text: str
+
+
+def _good(subject: str, text: str) -> Line:
+    return Line(ok=True, subject=subject, text=text)
+
+
+def _bad(subject: str, text: str) -> Line:
+    return Line(ok=False, subject=subject, text=text)
+
+
+def check(settings: Settings, places: Places, environment: Mapping[str, str]) -> Iterator[Line]:
+    """Look at everything. Nothing is changed, but for a hidden file that is made and removed to try."""
+    for watch in settings.watch:
+        yield from _folders(watch)
+    yield _ledger(places)
+    try:
+        key = read_key(settings, environment)
+    except ConfigError as error:
+        yield _bad("key", str(error))
+        return
+    if key is None:
+        yield _bad("key", "there is none: put it into a file and name it in `api.key_file` (mode 600)")
+        return
+    yield _good("key", "found")
+    yield from asyncio.run(_account(settings, key))
+
+
+def _folders(watch: WatchSettings) -> Iterator[Line]:
+    root = watch.root
+    if not root.is_dir():
+        yield _bad("root", f"{root} is not there: mount it, or make it (`runway-watch init {root}`)")
+        return
+    missing = [place for place in Place if not (root / place).is_dir()]
+    if missing:
+        names = ", ".join(f"{place}/" for place in missing)
+        writable = os.access(root, os.W_OK)
+        advice = "`run` makes them" if writable else f"{root} cannot be written to: change its owner or mode"
+        text = f"{root} has no {names} yet; {advice}"
+        yield Line(ok=writable, subject="folders", text=text)
+    yield from (_writable(root / place) for place in Place if place not in missing)
+    yield _filesystem(watch, [root / place for place in Place if place not in missing])
+    yield _observer(watch)
+
+
+def _writable(folder: Path) -> Line:
+    trial = folder / f".runway-watch-{os.getpid()}"
+    try:
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        advice = "change its owner or mode, or remount it for writing"
+        return _bad("folder", f"{folder} cannot be written to ({error.strerror}): {advice}")
+    return _good("folder", f"{folder} can be written to")
+
+
+def _filesystem(watch: WatchSettings, folders: list[Path]) -> Line:
+    devices = {folder.stat().st_dev for folder in [watch.root, *folders]}
+    kind = mounts.kind(watch.root)
+    if len(devices) > 1:
+        text = f"the folders of {watch.root} lie on several filesystems: files are copied, not renamed"
+        return _good("filesystem", text)
+    return _good("filesystem", f"{watch.root} is on {kind}, all four folders on the same")
+
+
+def _observer(watch: WatchSettings) -> Line:
+    how, kind = choose(watch), mounts.kind(watch.root)
+    if how == "polling":
+        why = "as configured" if watch.observe == "polling" else f"{kind} sends no events of other machines"
+        return _good("observer", f"a scan every {watch.scan_seconds:g} s ({why})")
+    try:
+        allowed = int(_WATCHES.read_text())
+    except (OSError, ValueError):
+        return _good("observer", "events")
+    needed = sum(1 for _ in os.walk(watch.root / Place.INBOX))
+    if needed > allowed * _MANY:
+        advice = f"raise fs.inotify.max_user_watches (now {allowed}); until then the scan does the work"
+        return _bad("observer", f"events need {needed} watches: {advice}")
+    watches = f"{needed} of {allowed} inotify watches"
+    return _good("observer", f"events, {watches}; a scan every {watch.scan_seconds:g} s")
+
+
+def _ledger(places: Places) -> Line:
+    name = str(places.ledger or "the database")
+    note = holder(places.lock)
+    running = f"; a daemon is running (process {note.get('pid')})" if note is not None else ""
+    if places.ledger is None or not places.ledger.exists():
+        folder = _existing(places.ledger.parent if places.ledger else places.lock.parent)
+        if not os.access(folder, os.W_OK):
+            return _bad("ledger", f"{name} cannot be made: {folder} cannot be written to")
+        return _good("ledger", f"{name} will be made by the first run")
+    if mounts.is_remote(mounts.kind(places.ledger)):
+        return _bad("ledger", f"{name} is on a network drive, where SQLite is unsafe: set `state.url`")
+    try:
+        Ledger(places.ledger_url, readonly=True).close()
+    except LedgerError as error:
+        return _bad("ledger", f"{name}: {error}")
+    return _good("ledger", f"{name}{running}")
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() else _existing(folder.parent)
+
+
+async def _account(settings: Settings, key: SecretStr) -> list[Line]:
+    url = settings.api.base_url
+    try:
+        async with Api(base_url=url, key=key, user_agent=f"runway-watch/{__version__}") as api:
+            account = await api.organization()
+    except Denied:
+        return [_bad("account", f"{url} does not accept the key: is it of this API, and not revoked?")]
+    except ApiError as error:
+        return [_bad("account", f"{url} does not answer: {error.message}. Is there a network?")]
+    return [_balance(account), *_tier(account)]
+
+
+def _balance(account: Account) -> Line:
+    if account.balance <= 0:
+        return _bad("balance", "0 credits: nothing can be generated until some are bought")
+    return _good("balance", f"{account.balance} credits")
+
+
+def _tier(account: Account) -> Iterator[Line]:
+    models = [str(row.defaults["model"]) for row in catalogue.OPERATIONS.values() if "model" in row.defaults]
+    figures = [_figures(account, model) for model in models if model in account.concurrency]
+    yield _good("tier", "; ".join(figures) or "the account names no limits for the default models")
+
+
+def _figures(account: Account, model: str) -> str:
+    at_a_time, a_day = account.concurrency[model], account.daily.get(model)
+    return f"{model}: {_or_any(at_a_time)} at a time, {_or_any(a_day)} a day"
+
+
+def _or_any(limit: int | None) -> str:
+    return "any number" if limit is None else str(limit)

@@ -1,0 +1,106 @@
+"""How it stands, told from the ledger, the lock and a look at the inboxes: with the daemon running or not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runway_watch import clock, log
+from runway_watch.config import Settings, WatchSettings
+from runway_watch.errors import LedgerError
+from runway_watch.job import Generation, Job, Place, State
+from runway_watch.ledger import Ledger, holder
+from runway_watch.report.places import Places
+from runway_watch.spool import Spool
+from runway_watch.stages.survey import survey
+
+SCHEMA = 1
+_READY = "complete: it is looked at with the next scan"
+
+
+def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
+    """Everything that `status --json` shows, as plain values; moments as text in UTC.
+
+    A ledger that is not there yet is an empty one. Raises LedgerError when it cannot be read.
+    """
+    jobs, counts, spent, reserved = _from_ledger(places)
+    waiting = [line for watch in settings.watch for line in _waiting(watch)]
+    note = holder(places.lock)
+    return {
+        "schema": SCHEMA,
+        "daemon": {
+            "running": note is not None,
+            "pid": (note or {}).get("pid"),
+            "since": _moment((note or {}).get("since")),
+            "version": (note or {}).get("version"),
+        },
+        "holds": [],
+        "counts": counts | {"waiting": len(waiting)},
+        "credits": {
+            "today": spent,
+            "reserved": reserved,
+            "cap": settings.budget.credits_per_day or None,
+            "balance": None,
+        },
+        "waiting": waiting,
+        "jobs": jobs,
+    }
+
+
+def _from_ledger(places: Places) -> tuple[list[dict[str, Any]], dict[str, int], int, int]:
+    try:
+        ledger = Ledger(places.ledger_url, readonly=True)
+    except LedgerError:
+        if places.ledger is not None and places.ledger.exists():
+            raise
+        return [], {}, 0, 0
+    with ledger:
+        found = [(job, ledger.calls(job.id)) for job in ledger.latest()]
+        midnight = clock.now() // 86_400 * 86_400
+        return [_line(*pair) for pair in found], ledger.counts(), ledger.spent(midnight), ledger.reserved()
+
+
+def _line(job: Job, calls: list[Generation]) -> dict[str, Any]:
+    call = next((c for c in calls if c.state is job.state), calls[0])
+    verdict = job.verdict or call.verdict
+    waits = call.due_at > clock.now() and job.state not in (State.DONE, State.FAILED, State.CANCELLED)
+    return {
+        "job": job.id,
+        "path": log.printable(str(_where(job))),
+        "state": job.state.value,
+        "operation": job.operation or None,
+        "model": job.model or None,
+        "attempt": call.attempt,
+        "due_at": _moment(call.due_at) if waits else None,
+        "task_id": call.task_id,
+        "progress": call.progress,
+        "credits": sum(c.credits for c in calls),
+        "code": verdict.code if verdict else call.reason,
+        "message": verdict.message if verdict else call.message,
+    }
+
+
+def _where(job: Job) -> str:
+    main = job.media or (job.inputs[0] if job.inputs else None)
+    if main is None:
+        return job.path
+    return str(Spool(Path(job.root)).path_of(job, main))
+
+
+def _waiting(watch: WatchSettings) -> Iterator[dict[str, str]]:
+    """Files in the inbox and why they are there; nothing is known of how long they have been still."""
+    spool = Spool(watch.root)
+    still = watch.model_copy(update={"settle_seconds": 0.0})
+    try:
+        found = survey(spool, still, {}, clock.monotonic())
+    except OSError as error:
+        yield {"path": str(spool.inbox), "why": f"cannot be read: {error.strerror}"}
+        return
+    ready = {
+        f"{c.folder}/{name}".removeprefix("/"): _READY for c in found.candidates for name in c.group.files
+    }
+    for path, why in sorted((found.waiting | ready).items()):
+        yield {"path": log.printable(str(spool.where(Place.INBOX, path))), "why": log.printable(why)}
+
+
+def _moment(seconds: float | None) -> str | None:
+    return clock.as_utc(seconds).isoformat().replace("+00:00", "Z") if seconds is not None else None
