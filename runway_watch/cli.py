@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,9 @@ from rich.console import Console
 from runway_watch import __version__, config, log
 from runway_watch.config import Settings
 from runway_watch.errors import ConfigError, LedgerLocked, RunwayWatchError
+
+if TYPE_CHECKING:
+    from runway_watch.simulator import Simulator
 
 FAILED, LOCKED, CONFIG = 1, 4, 78
 
@@ -39,19 +42,16 @@ def _version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
+VersionOption = Annotated[
+    bool,
+    typer.Option(
+        "--version", help="Say which version this is.", callback=lambda v: _version(wanted=v), is_eager=True
+    ),
+]
+
+
 @app.callback()
-def top(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            help="Say which version this is.",
-            callback=lambda v: _version(wanted=v),
-            is_eager=True,
-        ),
-    ] = False,
-) -> None:
+def top(*, version: VersionOption = False) -> None:
     """The options of the command itself."""
 
 
@@ -178,14 +178,23 @@ def simulator(
         from runway_watch.simulator import Settings as Like
         from runway_watch.simulator import serve
 
-        ports = {"api_port": port, "upload_port": port and port + 1, "output_port": port and port + 2}
-        like = Like(**ports, seconds=seconds, concurrency=concurrency, credits=credit, daily=daily)
-        asyncio.run(
-            serve(
-                like,
-                lambda sim: typer.echo(f"RUNWAYML_BASE_URL={sim.base_url}\nRUNWAYML_API_SECRET={sim.key}"),
-            )
+        storage = (port + 1, port + 2) if port else (0, 0)
+        like = Like(
+            api_port=port,
+            upload_port=storage[0],
+            output_port=storage[1],
+            seconds=seconds,
+            concurrency=concurrency,
+            credits=credit,
+            daily=daily,
         )
+        asyncio.run(serve(like, _announce))
+
+
+def _announce(sim: "Simulator") -> None:
+    """What a shell or a config needs to use the simulator."""
+    typer.echo(f"RUNWAYML_BASE_URL={sim.base_url}")
+    typer.echo(f"RUNWAYML_API_SECRET={sim.key}")
 
 
 @app.command()

@@ -185,13 +185,13 @@ def pace(generation: Generation, later: Later, *, poll: PollSettings, now: float
         least=poll.min_seconds,
         most=poll.max_seconds,
     )
-    facts = {"polls": polls, "polled_at": now, "started_at": started, "attempt": 0}
-    facts["foreseen_at"] = None if usual is None else max(now, started + usual)
+    foreseen = None if usual is None else max(now, started + usual)
+    facts = {"polls": polls, "polled_at": now, "started_at": started, "foreseen_at": foreseen, "attempt": 0}
     return replace(later, after=due - now, facts=dict(later.facts) | facts)
 
 
 def usual_of(generation: Generation) -> float | None:
-    """How long its kind was known to take when it was submitted, in seconds; None when that was not known."""
+    """How long its kind was known to take when it was submitted, in seconds; None if nothing was known."""
     if generation.foreseen_at is None or generation.started_at is None:
         return None
     return generation.foreseen_at - generation.started_at
