@@ -96,7 +96,8 @@ def _where_to_look(root: Path, bill: dict[str, Any]) -> Iterator[str]:
     yield f"\nThe film:           {film}"
     yield f"What it cost:       {film.with_name('hills.result.toml')}"
     yield f"Why one failed:     {root / Place.FAILED / 'mistake.error.toml'}"
-    yield f"The simulator's bill: {bill['paid']} generations, {bill['charged']} credits. Nothing was really spent."
+    price = f"{bill['paid']} generations, {bill['charged']} credits"
+    yield f"The simulator's bill: {price}. Nothing was really spent."
 
 
 def _went_well(root: Path, bill: dict[str, Any]) -> bool:
