@@ -14,7 +14,8 @@ from runway_watch.job import Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.settle import Watched
 from runway_watch.spool import Spool
-from runway_watch.stages.admit import Desk, Waits, admit
+from runway_watch.stages.admit import admit
+from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import Candidate, survey
 
 _AT_A_TIME = 4

@@ -18,7 +18,8 @@ from runway_watch.log import say
 from runway_watch.records import error as error_record
 from runway_watch.settle import Sight
 from runway_watch.spool import ERROR, HELD, Spool
-from runway_watch.stages.admit import Desk, Waits, admit
+from runway_watch.stages.admit import admit
+from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import defaults
 
 

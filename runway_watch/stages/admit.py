@@ -5,99 +5,21 @@ Each file is opened once, without following links; what is checked is what is ha
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from runway_watch import catalogue, drops, media, sidecar
-from runway_watch.config import ApiSettings
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal
-from runway_watch.job import Generation, Input, Job, MediaFacts, Place, Reference, State, Verdict
+from runway_watch.job import Generation, Input, Job, Reference, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import below
+from runway_watch.stages.desk import Desk, Findings, Waits
 
 NO_OPERATION = "waits for its picture"
 _BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the one who admits needs besides the files.
-
-    Args:
-        root: the watch's root, as the ledger names it.
-        place: the folder in which the group lies: inbox, or failed when it is looked at again.
-        reading: opens a file of the group by its path below that folder.
-        referred: opens a referred file by its path below the inbox.
-        layers: defaults for the group's folder, the most general first.
-        api: strictness and allowed hosts.
-        credits_per_job: the operator's cap, 0 for none.
-        now: the moment, seconds since 1970.
-        patient: a file that is not whole yet may still become so.
-    """
-
-    root: str
-    place: Place
-    reading: Callable[[str], AbstractContextManager[BinaryIO]]
-    referred: Callable[[str], AbstractContextManager[BinaryIO]]
-    layers: Sequence[Sidecar]
-    api: ApiSettings
-    credits_per_job: int
-    now: float
-    patient: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """The group is no drop yet; `why` is for `status`, `soon` whether it may change without a sign."""
-
-    why: str
-    soon: bool = False
-
-
-@dataclass(slots=True)
-class _Findings:
-    """What looking at a group has told so far."""
-
-    facts: dict[str, MediaFacts] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-    references: dict[str, Reference] = field(default_factory=dict)
-    table: JobTable = field(default_factory=JobTable)
-    request: catalogue.Request | None = None
-    refusals: list[Refusal] = field(default_factory=list)
-
-    def noting(self) -> "_Noting":
-        """Note a refusal and go on looking: a person wants to hear of everything at once."""
-        return _Noting(self.refusals)
-
-    def verdict(self) -> Verdict | None:
-        """All refusals as one; None when there were none."""
-        if not self.refusals:
-            return None
-        first = self.refusals[0]
-        if len(self.refusals) == 1:
-            return Verdict("admit", first.code, first.message, hint=first.hint, problems=first.problems)
-        problems = tuple(p for r in self.refusals for p in (r.problems or (r.message,)))
-        message = f"{len(problems)} things are wrong: {problems[0]} (and more)"
-        return Verdict("admit", first.code, message, hint=first.hint, problems=problems)
-
-
-@dataclass(frozen=True, slots=True)
-class _Noting:
-    refusals: list[Refusal]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        if isinstance(error, Refusal):
-            self.refusals.append(error)
-            return True
-        return False
 
 
 def admit(
@@ -118,12 +40,12 @@ def admit(
     Raises:
         SpoolError, OSError: the folder is in trouble; nothing is known about the group.
     """
-    findings = _Findings()
+    findings = Findings()
     waits = _look(group, folder, desk, findings)
     return waits or _job(group, folder, sights, desk=desk, findings=findings, job_id=job_id)
 
 
-def _look(group: Group, folder: str, desk: Desk, findings: _Findings) -> Waits | None:
+def _look(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
     """Fill in the findings. Returns what the group waits for, if it is no drop yet."""
     waits: Waits | None = None
     with findings.noting():
@@ -138,7 +60,7 @@ def _look(group: Group, folder: str, desk: Desk, findings: _Findings) -> Waits |
     return None
 
 
-def _look_at_wish(group: Group, folder: str, own: Sidecar, desk: Desk, findings: _Findings) -> Waits | None:
+def _look_at_wish(group: Group, folder: str, own: Sidecar, desk: Desk, findings: Findings) -> Waits | None:
     merged = sidecar.layered([*desk.layers, own])
     with findings.noting():
         findings.table = sidecar.read_job(merged.job, name=group.sidecar or "the folder's defaults")
@@ -171,7 +93,7 @@ def _check_names(group: Group) -> None:
         )
 
 
-def _look_at_media(group: Group, folder: str, desk: Desk, findings: _Findings) -> Waits | None:
+def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
     if group.media is None:
         return None
     with desk.reading(_path(folder, group.media)) as file:
@@ -189,7 +111,7 @@ def _look_at_media(group: Group, folder: str, desk: Desk, findings: _Findings) -
     return None
 
 
-def _read_sidecar(group: Group, folder: str, desk: Desk, findings: _Findings) -> Sidecar | Waits:
+def _read_sidecar(group: Group, folder: str, desk: Desk, findings: Findings) -> Sidecar | Waits:
     if group.sidecar is None:
         return sidecar.EMPTY
     with desk.reading(_path(folder, group.sidecar)) as file:
@@ -209,7 +131,7 @@ def _operation(group: Group, merged: Sidecar) -> str:
     return catalogue.DEFAULT_OPERATION.get(kind or "image", f"(none for a dropped {kind})")
 
 
-def _look_at_references(folder: str, desk: Desk, findings: _Findings, merged: Sidecar) -> None:
+def _look_at_references(folder: str, desk: Desk, findings: Findings, merged: Sidecar) -> None:
     problems: list[Refusal] = []
     for written in catalogue.references(merged.params):
         if written in findings.facts:
@@ -227,7 +149,7 @@ def _look_at_references(folder: str, desk: Desk, findings: _Findings, merged: Si
         )
 
 
-def _refer(written: str, folder: str, desk: Desk, findings: _Findings) -> Reference:
+def _refer(written: str, folder: str, desk: Desk, findings: Findings) -> Reference:
     path = below(folder, written.removeprefix("file:"))
     with desk.referred(path) as file:
         size = file.seek(0, 2)
@@ -261,7 +183,7 @@ def _incomplete(name: str, desk: Desk) -> Waits:
 
 
 def _job(
-    group: Group, folder: str, sights: Mapping[str, Sight], *, desk: Desk, findings: _Findings, job_id: str
+    group: Group, folder: str, sights: Mapping[str, Sight], *, desk: Desk, findings: Findings, job_id: str
 ) -> tuple[Job, Generation]:
     request, table, verdict = findings.request, findings.table, findings.verdict()
     facts = findings.facts.get(f"file:{group.media}")
