@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from runway_watch import clock, drops
 from runway_watch.clock import as_utc
 from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.returning import write_down
 from runway_watch.errors import NameTaken, SpoolError
 from runway_watch.job import Generation, Job, Place, State
@@ -43,6 +45,7 @@ class Inbox:
     spool: Spool
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     _seen: dict[str, Watched] = field(default_factory=dict)
+    _stuck: set[tuple[str, str]] = field(default_factory=set)  # accepted, and not to be moved just now
 
     async def look(self) -> float | None:
         """Scan once; admit what is complete.
@@ -53,19 +56,36 @@ class Inbox:
         Raises:
             SpoolError: the inbox cannot be read; nothing is concluded from that.
         """
+        await self._carry_on()
         now = clock.monotonic()
         try:
             found = await asyncio.to_thread(survey, self.spool, self.watch, self._seen, now)
         except OSError as error:
             raise SpoolError(f"{self.spool.inbox}: {error.strerror}") from error
         self._seen, self.waiting, soonest = found.seen, found.waiting, found.soonest
-        say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(found.candidates))
-        for start in range(0, len(found.candidates), _BATCH):
-            unready = await self._take_in(found.candidates[start : start + _BATCH])
+        candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
+        say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(candidates))
+        for start in range(0, len(candidates), _BATCH):
+            unready = await self._take_in(candidates[start : start + _BATCH])
             if unready:
                 pause = max(_LOOK_AGAIN, self.watch.settle_seconds)
                 soonest = min(soonest or pause, pause)
         return soonest
+
+    async def _carry_on(self) -> None:
+        """Carry what was accepted before and is still on its way: a crash, or a folder in trouble."""
+        root, ledger = str(self.spool.root), self.bench.ledger
+        pending = [
+            job
+            for job in await self.bench.clerk(ledger.in_transit)
+            if job.root == root and job.state is not State.RETIRING
+        ]
+        self._stuck = set()
+        async with self.bench.lock(root):
+            arrived = [job for job in pending if await self._carry(job)]
+            if arrived:
+                await self.bench.clerk.insist(ledger.arrived, arrived)
+                self.bench.wake()
 
     async def _take_in(self, candidates: list[Candidate]) -> bool:
         """Admit a batch. Returns whether one of them has to be looked at again soon."""
@@ -73,7 +93,8 @@ class Inbox:
 
         async def judge(candidate: Candidate) -> tuple[Job, Generation] | Waits:
             async with limit:
-                return await asyncio.to_thread(self._judge, candidate)
+                work = partial(asyncio.to_thread, self._judge, candidate)
+                return await guarded(work, instead=Waits, path=candidate.group.name)
 
         judged = await asyncio.gather(*(judge(candidate) for candidate in candidates))
         admitted = [verdict for verdict in judged if not isinstance(verdict, Waits)]
@@ -110,7 +131,8 @@ class Inbox:
     async def _move_in(self, admitted: list[tuple[Job, Generation]]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
         taken: set[tuple[str, Place, str]] = set()
-        aimed = [(self._aim(job, taken), call) for job, call in admitted]
+        jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
+        aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
         written = await write_down(self.bench, self.spool, aimed)
         for job in written:
             _tell(job)
@@ -134,6 +156,7 @@ class Inbox:
             missing = await asyncio.to_thread(self.spool.carry, job)
         except (SpoolError, NameTaken) as error:
             say("share.refused", level="warning", job=job.id, path=job.path, message=str(error))
+            self._stuck.add((job.folder, job.name))
             return False
         if missing:
             say("job.incomplete", level="warning", job=job.id, path=job.path, message=f"gone: {missing}")

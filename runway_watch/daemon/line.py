@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.work import Key, Work, key_of
-from runway_watch.decide import STAGE_OF, Move, decide
-from runway_watch.errors import LostUpdate, SpoolError
+from runway_watch.decide import Move, decide
+from runway_watch.errors import LostUpdate, RunwayWatchError, SpoolError
 from runway_watch.job import Generation, Job, Later, Outcome, State, Unsure
 from runway_watch.records import held
 from runway_watch.spool import HELD
@@ -40,7 +41,7 @@ class Line:
     @property
     def busy(self) -> int:
         """How many generations are in a stage at this moment."""
-        return len(self._busy)
+        return sum(1 for task in self._busy.values() if not task.done())
 
     async def turn(self) -> float | None:
         """Start everything that is due. Returns when the next thing will be (seconds since 1970)."""
@@ -55,8 +56,9 @@ class Line:
     async def finish(self, seconds: float) -> None:
         """Start no further stage, and give those under way this long to reach their next commit."""
         self._closed = True
-        if self._busy:
-            _, late = await asyncio.wait(list(self._busy.values()), timeout=seconds)
+        under_way = [task for task in self._busy.values() if not task.done()]
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -106,9 +108,14 @@ class Line:
         key = key_of(call)
         task = asyncio.create_task(self._through(job, call, stage))
         self._busy[key] = task
-        task.add_done_callback(lambda _: self._stepped(key))
+        task.add_done_callback(lambda _: self._stepped(key, task))
 
-    def _stepped(self, key: Key) -> None:
+    def _stepped(self, key: Key, task: asyncio.Task[None]) -> None:
+        """Make room. What broke outside its stage stays busy: starting it again would only break it again."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.say("work.stuck", level="error", job=key[0], exc_info=error)
+            return
         del self._busy[key]
         self._bench.wake()
 
@@ -125,12 +132,14 @@ class Line:
             stage = self._next_stage(job, call)
 
     async def _guarded(self, call: Generation, stage: Stage) -> Outcome | None:
-        try:
-            return await stage()
-        except Exception as error:  # noqa: BLE001 - the one place where a bug of ours becomes an outcome
-            log.say("stage.broken", level="error", job=call.job, state=call.state.value, exc_info=error)
-            what = f"{type(error).__name__} in {STAGE_OF[call.state]}: a fault of runway-watch itself"
+        def instead(what: str) -> Outcome:
+            # A paid request that broke on our side may still have been carried out.
             return Unsure(what) if call.state is State.SUBMITTING else Later("internal", what)
+
+        try:
+            return await guarded(stage, instead=instead, job=call.job, state=call.state.value)
+        except RunwayWatchError as error:
+            return instead(str(error))
 
     # -- the commits -----------------------------------------------------------------------------------
 
@@ -139,7 +148,7 @@ class Line:
         move = decide(call, outcome, retry=retry, now=clock.now(), jitter=jitter)
         [after] = await self._commit([(job, call, move)])
         if after.state is State.HELD:
-            post_held(self._bench, job, after)
+            await asyncio.to_thread(post_held, self._bench, job, after)
         return after
 
     async def _commit(self, moves: list[tuple[Job, Generation, Move]]) -> list[Generation]:

@@ -1,7 +1,7 @@
 """Start-up: what a daemon that died has left behind, and how each case goes on.
 
 state        files                          what is done
-ready        on their way (target set)      carried the rest of the way
+ready        on their way (target set)      the first look at the inbox carries them the rest of the way
 ready        in processing/                 nothing: it is due
 uploading    in processing/                 nothing: it is due, and what lies at Runway is known
 submitting   in processing/                 held, `submit.uncertain`: nobody knows whether it was paid for
@@ -18,35 +18,18 @@ from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.line import post_held
 from runway_watch.decide import decide
-from runway_watch.errors import RunwayWatchError
-from runway_watch.job import Job, State, Unsure
-from runway_watch.log import say
+from runway_watch.job import State, Unsure
 
 DIED = "the daemon stopped while the request was on its way"
 
 
 async def recover(bench: Bench) -> None:
     """Bring ledger and folders together again. Does nothing where nothing is to be done."""
-    for job in await bench.clerk(bench.ledger.in_transit):
-        if job.state is not State.RETIRING and job.root in bench.spools:
-            await _carry_on(bench, job)
-    await _doubt_what_was_being_sent(bench)
-    for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
-        if job.root in bench.spools:
-            post_held(bench, job, call)
-
-
-async def _carry_on(bench: Bench, job: Job) -> None:
-    try:
-        await asyncio.to_thread(bench.spool(job).carry, job)
-        await bench.clerk(bench.ledger.arrived, [job])
-    except RunwayWatchError as error:
-        say("share.refused", level="warning", job=job.id, path=job.path, message=str(error))
-
-
-async def _doubt_what_was_being_sent(bench: Bench) -> None:
     now = clock.now()
     for job, call in await bench.clerk(bench.ledger.in_state, State.SUBMITTING):
         move = decide(call, Unsure(DIED), retry=bench.settings.retry, now=now, jitter=0.0)
         [after] = await bench.clerk(bench.ledger.move, [(call, move)], at=now)
         log.transition(job, call, after, event=move.event, now=now)
+    for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
+        if job.root in bench.spools:
+            await asyncio.to_thread(post_held, bench, job, call)

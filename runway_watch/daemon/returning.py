@@ -4,6 +4,8 @@ Such a job keeps its identity: its history goes on, what it cost is kept, and wh
 finished is fetched instead of paid for again.
 """
 
+import asyncio
+
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import revive
@@ -32,7 +34,8 @@ async def _readmit(bench: Bench, spool: Spool, job: Job, call: Generation, *, wa
     before = (await bench.clerk(bench.ledger.calls, was.id))[0]
     job, call = revive(job, call, was=was, before=before)
     await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now())
-    spool.withdraw(was, HELD if was.state is State.HELD else ERROR, place=was.place, name=was.name)
+    record = HELD if was.state is State.HELD else ERROR
+    await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
     return job
 
 
