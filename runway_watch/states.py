@@ -70,3 +70,13 @@ def advance(state: State, event: str) -> State:
 def of_job(states: Iterable[State]) -> State:
     """Where a job stands whose generations are in these states: at the least advanced of them."""
     return min(states, key=_ORDER.index)
+
+
+def diagram() -> str:
+    """The table as a Mermaid diagram for the README: an arrow for each pair of states, with its events."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for (before, event), after in TABLE.items():
+        arrows.setdefault((before, after), []).append(event)
+    moves = [f"{before} --> {after}: {', '.join(events)}" for (before, after), events in arrows.items()]
+    lines = ["[*] --> ready: accepted", "[*] --> retiring: refused", *moves, "done --> [*]"]
+    return "\n    ".join(["stateDiagram-v2", *lines]) + "\n"

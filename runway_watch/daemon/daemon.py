@@ -122,7 +122,8 @@ class Daemon:
         self._lookouts = [Lookout(inbox, timetable) for inbox in inboxes]
         chores.set_times(timetable)
         timetable.start()
-        beside = [asyncio.create_task(work.run()) for work in (chores, *self._lookouts)]
+        beside = [asyncio.create_task(chores.run())]
+        beside += [asyncio.create_task(lookout.run()) for lookout in self._lookouts]
         try:
             await self._loop(bench, line, chores, timetable)
         finally:
