@@ -1,0 +1,235 @@
+"""What must be true whatever was done to a daemon: one function, that believes nobody but the disk.
+
+It reads the four folders, the ledger by sqlite3 alone, and the simulator's bill (I1 to I7 of the faults
+that must be survived). It holds while nothing is running, whether or not all work is over.
+"""
+
+import hashlib
+import json
+import sqlite3
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RECORDS = (".result.toml", ".error.toml", ".held.toml")
+PLACES = ("inbox", "processing", "done", "failed")
+OVER = ("done", "failed", "cancelled")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the disk and the bill say."""
+
+    root: Path
+    jobs: list[Row]
+    calls: dict[str, list[Row]]
+    history: dict[str, list[Row]]
+    tasks: dict[str, list[Row]]  # by prompt
+
+    def tasks_of(self, job: Row) -> list[Row]:
+        """The tasks that were made for a job, known to the ledger or not."""
+        prompt = job["params"].get("prompt_text")
+        rivals = [other for other in self.jobs if other["params"].get("prompt_text") == prompt]
+        assert len(rivals) == 1, f"prompts have to be unique: {prompt}"
+        return self.tasks.get(prompt, [])
+
+
+def check(
+    root: Path, ledger: Path, bill: Mapping[str, Any], *, key: str, dropped: Mapping[str, int], logs: Path
+) -> None:
+    """Fail unless I1 to I7 hold.
+
+    Args:
+        root: the watch's root.
+        ledger: the SQLite file.
+        bill: as the simulator gives it.
+        key: what must be nowhere.
+        dropped: how many files of each SHA-256 were dropped.
+        logs: a folder with what the daemons wrote to standard error.
+    """
+    facts = _read(root, ledger, bill)
+    problems = [
+        *(f"I1 {p}" for p in _paid_once(facts)),
+        *(f"I2 {p}" for p in _nothing_lost(root, dropped)),
+        *(f"I3 {p}" for p in _rows_and_files(facts)),
+        *(f"I4 {p}" for p in _whole_outputs(facts)),
+        *(f"I5 {p}" for p in _credits(facts)),
+        *(f"I6 {p}" for p in _no_key(key, (root, ledger.parent, logs))),
+        *(f"I7 {p}" for p in _integrity(ledger)),
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def _read(root: Path, ledger: Path, bill: Mapping[str, Any]) -> Facts:
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as db:
+        db.row_factory = sqlite3.Row
+        jobs = [_job(dict(row)) for row in db.execute("SELECT * FROM jobs")]
+        calls = _by("job", [dict(row) for row in db.execute("SELECT * FROM generations ORDER BY job, n")])
+        history = _by("job", [dict(row) for row in db.execute("SELECT * FROM history ORDER BY id")])
+    tasks: dict[str, list[Row]] = {}
+    for task in bill["tasks"]:
+        tasks.setdefault(task["body"].get("promptText", ""), []).append(task)
+    return Facts(root, jobs, calls, history, tasks)
+
+
+def _job(row: Row) -> Row:
+    return row | {name: json.loads(row[name]) for name in ("params", "inputs", "options")}
+
+
+def _by(key: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[key], []).append(row)
+    return found
+
+
+def _paid_once(facts: Facts) -> list[str]:
+    """Every paid call beyond a generation's first is there because the history says why."""
+    problems = []
+    for job in facts.jobs:
+        told = facts.history.get(job["id"], [])
+        reasons = sum(line["event"] in ("release", "again") for line in told)
+        paid, calls = len(facts.tasks_of(job)), len(facts.calls[job["id"]])
+        if paid > calls + reasons:
+            problems.append(f"{job['id']}: paid {paid} times for {calls} calls and {reasons} reasons")
+        known = {call["task_id"] for call in facts.calls[job["id"]] if call["task_id"]}
+        if not known <= {task["id"] for task in facts.tasks_of(job)}:
+            problems.append(f"{job['id']}: the bill does not know {known}")
+    return problems
+
+
+def _nothing_lost(root: Path, dropped: Mapping[str, int]) -> list[str]:
+    there: Counter[str] = Counter()
+    for place in PLACES:
+        for path in (root / place).rglob("*"):
+            if path.is_file():
+                there[_digest(path)] += 1
+    wrong = {sha: (there[sha], n) for sha, n in dropped.items() if there[sha] != n}
+    return [f"{sha}: found {found} times, dropped {n} times" for sha, (found, n) in wrong.items()]
+
+
+def _rows_and_files(facts: Facts) -> list[str]:
+    problems, known = [], set()
+    for job in facts.jobs:
+        if job["target"]:  # on its way: I2 says that nothing is lost, start-up brings it home
+            places = {job["place"]: job["name"], job["target"]: job["target_name"]}
+            known |= {
+                facts.root / place / job["folder"] / (name + suffix)
+                for place, name in places.items()
+                for suffix in _suffixes(job)
+            }
+            continue
+        if job["state"] in OVER and job["place"] != {"done": "done"}.get(job["state"], "failed"):
+            problems.append(f"{job['id']} is {job['state']} in {job['place']}/")
+        if job["state"] not in OVER and job["place"] != "processing":
+            problems.append(f"{job['id']} is {job['state']} and at rest in {job['place']}/")
+        folder = facts.root / job["place"] / job["folder"]
+        for item in job["inputs"]:
+            path = folder / (job["name"] + item["suffix"])
+            if not path.is_file():
+                problems.append(f"{job['id']}: {path} is not there")
+            elif item["sha256"] and _digest(path) != item["sha256"]:
+                problems.append(f"{job['id']}: {path} is another file")
+        known |= {folder / (job["name"] + suffix) for suffix in _suffixes(job)}
+        known |= {folder / (job["name"] + suffix) for suffix, _ in _outputs(facts, job)}
+    for place in ("processing", "done", "failed"):
+        for path in (facts.root / place).rglob("*"):
+            if path.is_file() and not path.name.startswith(".") and path not in known:
+                problems.append(f"{path} belongs to no row")
+    return problems
+
+
+def _suffixes(job: Row) -> set[str]:
+    return {item["suffix"] for item in job["inputs"]} | set(RECORDS)
+
+
+def _outputs(facts: Facts, job: Row) -> list[tuple[str, Row]]:
+    """A done job's outputs by the end of their names."""
+    outputs = [o for call in facts.calls[job["id"]] for o in json.loads(call["outputs"])]
+    if len(outputs) == 1:
+        return [(f".out{outputs[0]['extension']}", outputs[0])]
+    return [(f".out-{k}{output['extension']}", output) for k, output in enumerate(outputs, 1)]
+
+
+def _whole_outputs(facts: Facts) -> list[str]:
+    problems = _leftovers(facts)
+    for job in (job for job in facts.jobs if job["state"] == "done"):
+        folder = facts.root / job["place"] / job["folder"]
+        record = folder / f"{job['name']}.result.toml"
+        if not record.is_file():
+            problems.append(f"{job['id']}: no {record.name}")
+            continue
+        told = [
+            pair
+            for call in tomllib.loads(record.read_text())["generation"]
+            for pair in zip(call["outputs"], call["output_sha256"], strict=True)
+        ]
+        served = {o["sha256"] for task in facts.tasks_of(job) for o in task["outputs"]}
+        for (suffix, output), (name, sha256) in zip(_outputs(facts, job), told, strict=True):
+            path = folder / (job["name"] + suffix)
+            if path.name != name or output["sha256"] != sha256:
+                problems.append(f"{job['id']}: the record says {name} {sha256}, the ledger {path.name}")
+            if not path.is_file() or _digest(path) != sha256 or sha256 not in served:
+                problems.append(f"{job['id']}: {path} is not what was served")
+        if (folder / f"{job['name']}.error.toml").exists():
+            problems.append(f"{job['id']}: done, with an error file")
+    for job in (job for job in facts.jobs if job["state"] in ("failed", "cancelled")):
+        record = facts.root / job["place"] / job["folder"] / f"{job['name']}.error.toml"
+        if not record.is_file() or tomllib.loads(record.read_text())["job"] != job["id"]:
+            problems.append(f"{job['id']}: no {record.name} of its own")
+    return problems
+
+
+def _leftovers(facts: Facts) -> list[str]:
+    """Hidden files under which something is written: only in processing/, only for jobs that go on."""
+    live = {job["id"] for job in facts.jobs if job["state"] not in OVER}
+    problems = []
+    for place in PLACES:
+        for path in (facts.root / place).rglob(".*"):
+            if path.is_file() and not any(path.name.startswith(f".{job}") for job in live):
+                problems.append(f"{path} is left over")
+    return problems
+
+
+def _credits(facts: Facts) -> list[str]:
+    """What the ledger says equals what was charged, wherever all of its calls have a known end."""
+    problems = []
+    for job in (job for job in facts.jobs if job["state"] in OVER):
+        ledger = sum(call["credits"] for call in facts.calls[job["id"]])
+        charged = sum(task["credits"] or 0 for task in facts.tasks_of(job))
+        told = facts.history.get(job["id"], [])
+        unknown = any(line["event"] == "doubt" for line in told)
+        unknown |= any((line["was"], line["event"]) == ("submitting", "again") for line in told)
+        if ledger > charged or (ledger < charged and not unknown):
+            problems.append(f"{job['id']}: {ledger} credits in the ledger, {charged} charged")
+    return problems
+
+
+def _no_key(key: str, tops: Iterable[Path]) -> list[str]:
+    needles = (key.encode(), key[4:40].encode(), b"_jwt=")
+    return [
+        f"{path} holds {needle[:8]!r}..."
+        for top in tops
+        for path in top.rglob("*")
+        if path.is_file()
+        for needle in needles
+        if needle in path.read_bytes()
+    ]
+
+
+def _integrity(ledger: Path) -> list[str]:
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as db:
+        said = [row[0] for row in db.execute("PRAGMA integrity_check")]
+        orphans = db.execute("PRAGMA foreign_key_check").fetchall()
+    return [line for line in said if line != "ok"] + [f"orphan: {row}" for row in orphans]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

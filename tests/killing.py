@@ -1,0 +1,133 @@
+"""The command line with a kill switch: the process kills itself at one exact point, by SIGKILL.
+
+Nothing is simulated: the rows that a transaction writes are written, and the process dies inside the
+transaction ("before") or right after its commit ("after").
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+import runway_watch.daemon
+import runway_watch.report.retrying
+import runway_watch.spool.spool as spools
+import runway_watch.catalogue
+from runway_watch.cli import main as command
+from runway_watch.job import State
+from runway_watch.ledger import Ledger
+from runway_watch.ledger.ledger import _ending
+
+PRELOADED = (runway_watch.catalogue, runway_watch.daemon, runway_watch.report.retrying)
+"""Imported before the process forks, so that no test waits for it."""
+
+LEDGER = ("move", "admit", "readmit", "arrived", "aim", "retire", "uploaded")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When to die.
+
+    Args:
+        point: a method of the ledger, or `rename` (one file's), or `record` (written beside a job).
+        when: before (inside the transaction) or after (its commit).
+        row: of the state table, as words; None for whatever comes.
+        nth: which of the times that this happens.
+    """
+
+    point: str
+    when: str
+    row: tuple[str, str] | None = None
+    nth: int = 1
+
+    def __str__(self) -> str:
+        row = f" of {self.row[0]} {self.row[1]}" if self.row else ""
+        return f"{self.when} {self.point}{row}"
+
+
+def main(words: Sequence[str], environment: Mapping[str, str], log: str, kill: Kill | None) -> None:
+    """Run the command line as a process of its own would, and die where it is wanted."""
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.environ.update(environment)
+    sys.argv = ["runway-watch", *words]
+    if kill is not None:
+        _arm(kill)
+    command()
+
+
+def die() -> None:
+    """Be gone at once, as by a power cut."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _arm(kill: Kill) -> None:
+    if kill.point in LEDGER:
+        method = getattr(Ledger, kill.point)
+        setattr(Ledger, kill.point, _deadly(kill, method))
+    elif kill.point == "rename":
+        module = sys.modules["runway_watch.spool.carry"]
+        module.move = _mortal(kill, module.move)  # type: ignore[attr-defined]
+    elif kill.point == "record":
+        spools.Spool.record = _mortal(kill, spools.Spool.record)  # type: ignore[method-assign]
+    else:
+        raise ValueError(kill.point)
+
+
+def _deadly(kill: Kill, method: Callable[..., Any]) -> Callable[..., Any]:
+    left = [kill.nth]
+
+    def dying(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+        if kill.row is not None and kill.row not in rows_of(kill.point, args, kwargs):
+            return method(ledger, *args, **kwargs)
+        left[0] -= 1
+        if left[0] == 0 and kill.when == "before":
+            ledger._writing = lambda: _never_committed(ledger)  # type: ignore[method-assign]
+        result = method(ledger, *args, **kwargs)
+        if left[0] == 0:
+            die()
+        return result
+
+    return dying
+
+
+@contextmanager
+def _never_committed(ledger: Ledger) -> Iterator[Connection]:
+    with ledger._engine.begin() as db:
+        yield db
+        die()
+
+
+def _mortal(kill: Kill, work: Callable[..., Any]) -> Callable[..., Any]:
+    left = [kill.nth]
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0 and kill.when == "before":
+            die()
+        result = work(*args, **kwargs)
+        if left[0] == 0:
+            die()
+        return result
+
+    return dying
+
+
+def rows_of(method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The rows of the state table that a call of the ledger takes."""
+    match method:
+        case "move":
+            return [(call.state.value, move.event) for call, move in args[0]]
+        case "retire":
+            return [(call.state.value, _ending(call)) for call in args[1]]
+        case "readmit":
+            call, was = args[1], kwargs["was"]
+            events = {State.COLLECTING: "recollect", State.RETIRING: "fail"}
+            return [(was.state.value, events.get(call.state, "release"))]
+    return []
