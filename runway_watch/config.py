@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,11 +18,14 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from runway_watch.errors import ConfigError
+from runway_watch import sidecar
+from runway_watch.errors import ConfigError, Refusal
+
+_T = TypeVar("_T")
 
 API_URL = "https://api.dev.runwayml.com"
 POLL_FLOOR = 5.0
@@ -32,7 +35,14 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _not_kept(value: _T) -> _T:
+    """A cap that is set and not kept is worse than none: what is not kept yet cannot be set."""
+    if value:
+        raise ValueError("this version does not enforce it yet; leave it out")
+    return value
 
 
 class ApiSettings(_Table):
@@ -83,6 +93,15 @@ class WatchSettings(_Table):
             raise ValueError("must be an absolute path")
         return root
 
+    @field_validator("defaults")
+    @classmethod
+    def _as_in_a_sidecar(cls, defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            sidecar.read_job(sidecar.split(defaults, name="it").job, name="it")
+        except Refusal as refusal:
+            raise ValueError("; ".join(refusal.problems)) from None
+        return defaults
+
 
 class LimitSettings(_Table):
     """`[limits]`: how much at a time."""
@@ -99,6 +118,13 @@ class PollSettings(_Table):
 
     min_seconds: float = Field(default=POLL_FLOOR, gt=0)
     max_seconds: float = Field(default=30.0, gt=0)
+
+    @field_validator("max_seconds")
+    @classmethod
+    def _not_below(cls, most: float, known: ValidationInfo) -> float:
+        if most < known.data.get("min_seconds", 0.0):
+            raise ValueError("must not be below poll.min_seconds")
+        return most
 
 
 class RetrySettings(_Table):
@@ -120,12 +146,16 @@ class BudgetSettings(_Table):
     reserve: int = Field(default=0, ge=0)
     day_starts: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
+    _enforced = field_validator("credits_per_day", "reserve")(_not_kept)
+
 
 class ScheduleSettings(_Table):
     """`[schedule]`: when new generations may start."""
 
     window: str = Field(default="", pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
     timezone: str = ""
+
+    _enforced = field_validator("window")(_not_kept)
 
 
 class LogSettings(_Table):
@@ -148,34 +178,22 @@ class Settings(_Table):
     schedule: ScheduleSettings = ScheduleSettings()
     log: LogSettings = LogSettings()
 
-    @model_validator(mode="after")
-    def _polite(self) -> Self:
-        if self.poll.min_seconds < POLL_FLOOR and not self.api.is_loopback:
-            raise ValueError(f"poll.min_seconds: Runway asks for at least {POLL_FLOOR:g}")
-        if self.poll.max_seconds < self.poll.min_seconds:
-            raise ValueError("poll.max_seconds: must not be below poll.min_seconds")
-        return self
+    @field_validator("poll")
+    @classmethod
+    def _polite(cls, poll: PollSettings, known: ValidationInfo) -> PollSettings:
+        api: ApiSettings | None = known.data.get("api")
+        if poll.min_seconds < POLL_FLOOR and api is not None and not api.is_loopback:
+            raise ValueError(f"min_seconds: must be at least {POLL_FLOOR:g}, as Runway asks")
+        return poll
 
-    @model_validator(mode="after")
-    def _enforced(self) -> Self:
-        """A cap that is set and not kept is worse than none: what is not kept yet cannot be set."""
-        budget, schedule = self.budget, self.schedule
-        for name, is_set in (
-            ("budget.credits_per_day", budget.credits_per_day),
-            ("budget.reserve", budget.reserve),
-            ("schedule.window", schedule.window),
-        ):
-            if is_set:
-                raise ValueError(f"{name}: this version does not enforce it yet; leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _separate(self) -> Self:
-        roots = [watch.root.resolve() for watch in self.watch]
+    @field_validator("watch")
+    @classmethod
+    def _separate(cls, watches: tuple[WatchSettings, ...]) -> tuple[WatchSettings, ...]:
+        roots = [watch.root.resolve() for watch in watches]
         for root in roots:
             if any(root != other and root.is_relative_to(other) for other in roots) or roots.count(root) > 1:
-                raise ValueError(f"watch.root: {root} is, or is inside, another watch's root")
-        return self
+                raise ValueError(f"root {root} is, or is inside, another watch's root")
+        return watches
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -231,8 +249,8 @@ def read_key(settings: Settings, environment: Mapping[str, str]) -> SecretStr | 
     """
     if directory := environment.get("CREDENTIALS_DIRECTORY"):
         credential = Path(directory) / "runwayml_api_secret"
-        if credential.is_file():
-            return SecretStr(credential.read_text().strip())
+        if credential.exists():
+            return _content(credential, "the credential runwayml_api_secret")
     if settings.api.key_file:
         return _private(Path(settings.api.key_file).expanduser())
     key = environment.get("RUNWAYML_API_SECRET", "").strip()
@@ -252,15 +270,21 @@ def ledger_url(settings: Settings, environment: Mapping[str, str]) -> str:
 
 
 def _private(path: Path) -> SecretStr:
-    try:
-        mode = path.stat().st_mode
-        key = path.read_text().strip()
-    except OSError as error:
-        raise ConfigError([f"api.key_file: {path} cannot be read: {os.strerror(error.errno or 0)}"]) from None
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
+    key = _content(path, "api.key_file")
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         raise ConfigError([f"api.key_file: others can read {path}; run: chmod 600 {path}"])
+    return key
+
+
+def _content(path: Path, what: str) -> SecretStr:
+    try:
+        key = path.read_text("ascii").strip()
+    except OSError as error:
+        raise ConfigError([f"{what}: {path} cannot be read: {os.strerror(error.errno or 0)}"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{what}: {path} holds no key: it is not plain text"]) from None
     if not key:
-        raise ConfigError([f"api.key_file: {path} is empty"])
+        raise ConfigError([f"{what}: {path} is empty"])
     return SecretStr(key)
 
 

@@ -77,11 +77,12 @@ def _never(generation: Generation, never: Never, *, retry: RetrySettings, now: f
 def _unsure(
     generation: Generation, unsure: Unsure, *, retry: RetrySettings, now: float, jitter: float
 ) -> Move:
-    attempt = generation.attempt + 1
-    if retry.uncertain_submit == "resubmit" and attempt < retry.attempts:
-        due = now + _pause(attempt, None, retry, jitter)
-        return Move("again", _afresh(due, UNCERTAIN, unsure.message) | {"attempt": attempt})
-    return Move("doubt", {"verdict": doubt(unsure.message, unsure.http_status), "submitted_at": now})
+    # It may have been paid for: it counts as a paid call, of which nobody has seen the end.
+    sent = {"tries": generation.tries + 1, "submitted_at": now, "ended_at": None}
+    if retry.uncertain_submit == "resubmit" and generation.tries + 1 < retry.attempts:
+        due = now + _pause(generation.tries + 1, None, retry, jitter)
+        return Move("again", _afresh(due, UNCERTAIN, unsure.message) | sent)
+    return Move("doubt", sent | {"verdict": doubt(unsure.message, unsure.http_status)})
 
 
 def doubt(what: str, http_status: int | None = None) -> Verdict:
@@ -146,41 +147,47 @@ STAGE_OF: Mapping[State, str] = {
 """The word for what was being done, for records and logs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What is known of a model's tasks at Runway when one more is submitted."""
+def departure(
+    now: float, *, ends: Sequence[float | None], slots: int, samples: Sequence[float]
+) -> dict[str, float | None]:
+    """When a task that is submitted now will start and end, as far as anybody can tell.
 
-    slots: int
-    ends: Sequence[float]  # when those before it are foreseen to end
-    samples: Sequence[float]  # how long this kind took before, in seconds
-    seen: int  # how many of this kind there have been
+    Args:
+        now: seconds since 1970.
+        ends: when the model's tasks at Runway are foreseen to end, None where nobody knows.
+        slots: how many of them run at a time.
+        samples: how long this kind took before, in seconds.
+    """
+    started, usual = polling.slot_opens(now, ends, slots), polling.usual(samples)
+    foreseen = None if started is None or usual is None else started + usual
+    return {"started_at": started, "foreseen_at": foreseen}
 
 
-def foresee(done: Done, traffic: Traffic, *, poll: PollSettings, now: float) -> Done:
-    """Add to a successful submission when its task will start, end and be asked about first."""
-    usual = polling.usual(traffic.samples)
-    started = polling.slot_opens(now, traffic.ends, traffic.slots)
+def first_question(done: Done, generation: Generation, *, poll: PollSettings, now: float, nth: int) -> Done:
+    """Add to a successful submission when its task will be asked about first."""
     due = polling.first_poll(
-        submitted=now, started=started, usual=usual, least=poll.min_seconds, nth=traffic.seen
+        submitted=now,
+        started=generation.started_at,
+        usual=usual_of(generation),
+        least=poll.min_seconds,
+        nth=nth,
     )
-    foreseen = None if usual is None else started + usual
-    times = {"submitted_at": now, "started_at": started, "foreseen_at": foreseen, "due_at": due}
-    return Done(dict(done.facts) | times)
+    return Done(dict(done.facts) | {"submitted_at": now, "due_at": due})
 
 
 def pace(generation: Generation, later: Later, *, poll: PollSettings, now: float) -> Later:
     """Turn "not yet" into the moment of the next poll. Other reasons to come back later stay as they are."""
     if later.reason != "running":
         return replace(later, after=max(later.after or 0.0, poll.min_seconds))
+    usual, polls = usual_of(generation), generation.polls + 1
+    progress = later.facts.get("progress")
     queued = later.facts.get("status") == "THROTTLED"
-    started = now if queued or generation.started_at is None else generation.started_at
-    usual = usual_of(generation)
-    polls = generation.polls + 1
+    started = now if queued else _started(generation, usual, progress, now)
     due = polling.next_poll(
         now,
         started=started,
         usual=usual,
-        progress=None if queued else later.facts.get("progress"),
+        progress=None if queued else progress,
         polls=polls,
         least=poll.min_seconds,
         most=poll.max_seconds,
@@ -188,6 +195,14 @@ def pace(generation: Generation, later: Later, *, poll: PollSettings, now: float
     foreseen = None if usual is None else max(now, started + usual)
     facts = {"polls": polls, "polled_at": now, "started_at": started, "foreseen_at": foreseen, "attempt": 0}
     return replace(later, after=due - now, facts=dict(later.facts) | facts)
+
+
+def _started(generation: Generation, usual: float | None, progress: float | None, now: float) -> float:
+    before, submitted = generation.started_at, generation.submitted_at
+    waited = generation.status == "THROTTLED" or before is None or submitted is None or before > submitted
+    return polling.started(
+        now, before=now if before is None else before, waited=waited, usual=usual, progress=progress
+    )
 
 
 def usual_of(generation: Generation) -> float | None:
@@ -219,7 +234,7 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
     call = replace(call, job=was.id)
     if before is None:
         return job, call
-    call = replace(call, credits=before.credits)
+    call = replace(call, credits=before.credits, submitted_at=before.submitted_at, ended_at=before.ended_at)
     if call.state is State.READY and _is_paid_for(before) and _same_wish(job, was):
         job = replace(job, state=State.COLLECTING)
         call = replace(
@@ -234,8 +249,24 @@ def _is_paid_for(generation: Generation) -> bool:
 
 
 def _same_wish(job: Job, was: Job) -> bool:
-    contents = [[(i.suffix, i.sha256) for i in j.inputs if i.suffix == j.media_suffix] for j in (job, was)]
-    return (job.operation, job.params, contents[0]) == (was.operation, was.params, contents[1])
+    return _wish(job) == _wish(was)
+
+
+def _wish(job: Job) -> tuple[object, ...]:
+    """What a job asks for, whatever its file is called: in failed/ it may have become `cat (2).png`."""
+    media = job.media
+    if media is None:
+        return job.operation, job.params
+    return job.operation, _with(job.params, f"file:{media.dropped_as}", "file:"), media.suffix, media.sha256
+
+
+def _with(value: Any, old: str, new: str) -> Any:
+    """The same parameters with one string for another."""
+    if isinstance(value, Mapping):
+        return {key: _with(item, old, new) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with(item, old, new) for item in value]
+    return new if value == old else value
 
 
 def may_sweep(job: Job, *, sweeps: int) -> bool:

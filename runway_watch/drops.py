@@ -99,40 +99,55 @@ def pair(names: Iterable[str], *, optional: bool = False) -> list[Group]:
     Names are compared in Unicode's composed form: macOS writes `é` as two characters, Windows as one.
     """
     names = sorted(names)
-    sidecars = {_key(n[: -len(SIDECAR)]): n for n in names if is_sidecar(n)}
-    media = [n for n in names if media_kind(n) is not None]
-    own = {n: sidecars.pop(_key(n)) for n in media if _key(n) in sidecars}
-    sharing: dict[str, list[str]] = {}
-    for n in media:
-        if n not in own:
-            sharing.setdefault(_key(_stem(n)), []).append(n)
-    groups = [Group(_stem(n), n, sidecar) for n, sidecar in own.items()]
-    for key, rivals in sharing.items():
-        groups += _share(rivals, sidecars.pop(key, None), optional=optional)
-    groups += [_alone(sidecar) for sidecar in sidecars.values()]
+    sidecars = _by_key((n[: -len(SIDECAR)], n) for n in names if is_sidecar(n))
+    groups: list[Group] = []
+    sharing: list[str] = []
+    for key, rivals in _by_key((n, n) for n in names if media_kind(n) is not None).items():
+        if key in sidecars:
+            groups += _match(rivals, sidecars.pop(key))
+        else:
+            sharing += rivals
+    for key, rivals in _by_key((_stem(n), n) for n in sharing).items():
+        groups += _match(rivals, sidecars.pop(key)) if key in sidecars else _bare(rivals, optional=optional)
+    for alone in sidecars.values():
+        groups += _alone(alone)
     return sorted(groups, key=lambda g: g.files)
 
 
-def _share(rivals: list[str], sidecar: str | None, *, optional: bool) -> list[Group]:
-    if sidecar is None:
-        why = "" if optional else "waits for its sidecar, {0}.prompt.toml"
-        return [Group(_stem(n), n, None, why.format(_stem(n))) for n in rivals]
-    if len(rivals) == 1:
-        return [Group(_stem(rivals[0]), rivals[0], sidecar)]
-    why = f"{sidecar} could belong to {' or '.join(rivals)}: name it {rivals[0]}{SIDECAR} or the like"
-    return [Group(_stem(n), n, None, why) for n in rivals] + [Group(_stem(sidecar), None, sidecar, why)]
+def _match(rivals: list[str], sidecars: list[str]) -> list[Group]:
+    """Media and sidecars that call each other by the same name: a pair, or nobody knows which."""
+    if len(rivals) == len(sidecars) == 1:
+        return [Group(_stem(rivals[0]), rivals[0], sidecars[0])]
+    if len(sidecars) == 1:
+        why = f"{sidecars[0]} could belong to {' or '.join(rivals)}: name it {rivals[0]}{SIDECAR} or the like"
+    else:
+        why = _twice(sidecars)
+    return [Group(_stem(n), n, None, why) for n in rivals] + [Group(_stem(n), None, n, why) for n in sidecars]
 
 
-def _alone(sidecar: str) -> Group:
-    named = sidecar[: -len(SIDECAR)]
+def _bare(media: list[str], *, optional: bool) -> list[Group]:
+    why = "" if optional else "waits for its sidecar, {0}.prompt.toml"
+    return [Group(_stem(n), n, None, why.format(_stem(n))) for n in media]
+
+
+def _alone(sidecars: list[str]) -> list[Group]:
+    named = sidecars[0][: -len(SIDECAR)]
     if media_kind(named) is not None:
-        return Group(_stem(named), None, sidecar, f"waits for {named}")
-    return Group(named, None, sidecar)
+        return [Group(_stem(named), None, n, f"waits for {named}") for n in sidecars]
+    why = _twice(sidecars) if len(sidecars) > 1 else ""
+    return [Group(_stem(n), None, n, why) for n in sidecars]
+
+
+def _twice(sidecars: list[str]) -> str:
+    return f"{' and '.join(sidecars)} are the same name in two spellings: keep one"
+
+
+def _by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for called, name in pairs:
+        found.setdefault(unicodedata.normalize("NFC", called), []).append(name)
+    return found
 
 
 def _stem(name: str) -> str:
     return name[: -len(SIDECAR)] if is_sidecar(name) else PurePosixPath(name).stem
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

@@ -119,16 +119,17 @@ def printable(text: str) -> str:
 
 
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: _masked(value) for key, value in event.items()}
+    return {key: _masked(value, lines=key == "exception") for key, value in event.items()}
 
 
-def _masked(value: Any) -> Any:
-    if isinstance(value, str):
-        # A traceback keeps its lines; any other text is one line.
-        clean = value if value.startswith("Traceback") else printable(value)
-        return _SECRET.sub("***", clean)
+def _masked(value: Any, *, lines: bool = False) -> Any:
+    """The value without secrets and control characters; a traceback keeps its `lines`."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, Mapping):
         return {key: _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(item) for item in value]
-    return value
+    text = str(value)
+    clean = "\n".join(map(printable, text.split("\n"))) if lines else printable(text)
+    return _SECRET.sub("***", clean)

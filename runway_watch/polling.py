@@ -6,6 +6,7 @@ generation usually takes, then from the progress that Runway reports.
 """
 
 from collections.abc import Sequence
+from math import inf
 
 MARGIN = 0.15
 """Seconds after the foreseen end: a poll that comes just before it costs a whole `least` more."""
@@ -13,34 +14,45 @@ MARGIN = 0.15
 REMEMBERED = 20
 """How many past durations of a kind are kept."""
 
-PROBE_EVERY, PROBE_AT = 16, 0.8
-"""Each 16th task is asked at 80 % of the usual time: a service that became faster is noticed."""
+PROBE_EVERY, PROBE_AT = 20, 0.95
+"""One task in 20 is asked a little earlier than usual: what is usual is only known from above."""
+
+UNATTENDED = 120.0
+"""Seconds between two looks at a task beyond which nobody was looking: no daemon ran, or no answer came."""
 
 MEANINGFUL_PROGRESS = 0.05
 """Below this, extrapolating the progress is guesswork."""
 
 
 def usual(samples: Sequence[float]) -> float | None:
-    """How many seconds this kind takes at least, in three cases of four; None when nothing is known."""
-    return sorted(samples)[len(samples) // 4] if samples else None
+    """How many seconds this kind takes at the least; None when nothing is known.
+
+    A sample is never shorter than the truth, so the shortest is the best. What takes longer than that is
+    asked about once more, when its progress says.
+    """
+    return min(samples, default=None)
 
 
-def slot_opens(now: float, ends: Sequence[float], slots: int) -> float:
-    """When a task that is submitted now gets its slot.
+def slot_opens(now: float, ends: Sequence[float | None], slots: int) -> float | None:
+    """When a task that is submitted now gets its slot; None when that cannot be foreseen.
 
     Args:
         now: the moment of submission.
-        ends: when the tasks before it (running or queued) are foreseen to end.
-        slots: how many of them Runway runs at a time.
+        ends: when the tasks before it (running or queued) are foreseen to end, None where nobody knows.
+        slots: how many of them Runway runs at a time; one, if it says none and took the task all the same.
     """
+    slots = max(1, slots)
     if len(ends) < slots:
         return now
-    return max(now, sorted(ends)[len(ends) - slots])
+    latest = sorted(inf if end is None else end for end in ends)[len(ends) - slots]
+    return None if latest == inf else max(now, latest)
 
 
-def first_poll(*, submitted: float, started: float, usual: float | None, least: float, nth: int) -> float:
+def first_poll(
+    *, submitted: float, started: float | None, usual: float | None, least: float, nth: int
+) -> float:
     """When to ask for the first time. `nth` counts the tasks of this kind that have been seen."""
-    if usual is None:
+    if usual is None or started is None:
         return submitted + least
     early = PROBE_AT if nth % PROBE_EVERY == PROBE_EVERY - 1 else 1.0
     return max(submitted + least, started + usual * early + MARGIN)
@@ -64,8 +76,7 @@ def next_poll(  # noqa: PLR0913 - everything that is known of a task
         progress: how far Runway says that it is, 0 to 1; None while it is queued.
     """
     if progress is not None and progress >= MEANINGFUL_PROGRESS:
-        whole = usual if usual is not None else (now - started) / min(progress, 1.0)
-        left = whole * (1 - min(progress, 1.0)) + MARGIN
+        left = (now - started) * (1 / min(progress, 1.0) - 1) + MARGIN
     elif usual is not None and started + usual > now:
         left = started + usual + MARGIN - now
     else:
@@ -73,17 +84,33 @@ def next_poll(  # noqa: PLR0913 - everything that is known of a task
     return now + min(max(left, least), most)
 
 
+def started(now: float, *, before: float, waited: bool, usual: float | None, progress: float | None) -> float:
+    """When a task probably got its slot, now that it has been seen running.
+
+    Args:
+        before: what was believed until now.
+        waited: it had to wait for the slot, so that belief was a guess.
+        usual, progress: from which a better guess can be made.
+    """
+    if waited and usual is not None and progress is not None:
+        return now - usual * progress
+    return before
+
+
 def sample(
     *, started: float, noticed: float, last_seen: float | None, progress: float | None, usual: float | None
 ) -> float:
-    """How long a finished task took, in seconds, as well as it can be known.
+    """How long a finished task took, in seconds, as well as it can be known; never less than nothing.
 
     It ended between the last poll that saw it running (`last_seen`, with its `progress`) and `noticed`.
-    A task whose first poll found it finished tells no more than "at most this long".
+    A task whose first poll found it finished tells no more than "at most this long". When nobody looked
+    for longer than `UNATTENDED`, the early end counts: a night without a daemon is no duration.
     """
     observed = noticed - started
     if last_seen is None:
-        return min(observed, usual) if usual is not None else observed
-    if progress is not None and progress >= MEANINGFUL_PROGRESS:
-        return min(observed, (last_seen - started) / min(progress, 1.0))
-    return (last_seen + noticed) / 2 - started
+        took = min(observed, UNATTENDED if usual is None else usual)
+    elif progress is not None and progress >= MEANINGFUL_PROGRESS:
+        took = min(observed, (last_seen - started) / min(progress, 1.0))
+    else:
+        took = last_seen - started + min(noticed - last_seen, UNATTENDED) / 2
+    return max(0.0, took)

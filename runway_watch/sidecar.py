@@ -5,9 +5,10 @@ bounded before the parser runs. Everything that is wrong is told at once, with l
 is one. `_folder.prompt.toml` files and `[watch.defaults]` are sidecars too, laid under the drop's own.
 """
 
+import codecs
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -29,7 +30,19 @@ MAX_BYTES = 16 * 1024
 MAX_DOTS = 16
 """Dots in one key: 40 KB of dotted keys keep the parser busy for seconds."""
 
-_DOTTED_KEY = re.compile(r"^\s*\[{0,2}[^=\n#\"']*", re.MULTILINE)
+MAX_DEPTH = 32
+"""Tables and lists inside each other; Runway's deepest parameters need four."""
+
+_WORD = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
+_TOKEN = re.compile(
+    rf"""
+    "{{3}} (?:\\.|[^\\])*? "{{3}}  # text over several lines holds no keys, whatever it looks like
+    | '{{3}} .*? '{{3}}
+    | \#[^\n]*
+    | (?P<key> {_WORD} (?:[ \t]*\.[ \t]*{_WORD})* )
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 _TAG = r"^[a-z][a-z0-9_]{2,15}$"
 
 
@@ -85,16 +98,23 @@ def parse(raw: bytes, *, name: str) -> Sidecar:
             f"{name} has {len(raw)} bytes; a sidecar may have {MAX_BYTES}.",
             hint="Keep only parameters in it; pictures are referred to with file:NAME.",
         )
-    table = _load(_decode(raw, name), name)
-    job = table.pop("job", {})
-    if not isinstance(job, dict):
+    return split(_load(_decode(raw, name), name), name=name)
+
+
+def split(table: Mapping[str, Any], *, name: str) -> Sidecar:
+    """Parameters and `[job]` table of a table that has been read. Raises Refusal (sidecar.invalid)."""
+    job = table.get("job", {})
+    if not isinstance(job, Mapping):
         raise _invalid(name, ["`job`: must be a table, written as [job]"])
-    return Sidecar(table, job)
+    return Sidecar({key: value for key, value in table.items() if key != "job"}, job)
 
 
 def is_unfilled(raw: bytes) -> bool:
-    """Whether the file holds stretches of zero bytes: its size was set first, and its text is on its way."""
-    return b"\0" in raw
+    """Whether the file holds stretches of zero bytes: its size was set first, and its text is on its way.
+
+    A single zero is none: text in UTF-16 has one beside every letter, and will never be anything else.
+    """
+    return b"\0\0" in raw and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
 def layered(layers: Sequence[Sidecar]) -> Sidecar:
@@ -144,16 +164,35 @@ def _decode(raw: bytes, name: str) -> str:
 
 
 def _load(text: str, name: str) -> dict[str, Any]:
-    for match in _DOTTED_KEY.finditer(text):
-        if match.group().count(".") > MAX_DOTS:
-            line = text.count("\n", 0, match.end()) + 1
+    for match in _TOKEN.finditer(text):
+        if len(re.findall(_WORD, match["key"] or "")) > MAX_DOTS + 1:
+            line = text.count("\n", 0, match.start()) + 1
             raise _invalid(name, [f"line {line}: a key has more than {MAX_DOTS} dots"])
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _invalid(name, [_located(str(error))]) from None
     except (RecursionError, ValueError) as error:
         raise _invalid(name, [f"cannot be read as TOML: {type(error).__name__}"]) from None
+    if nonsense := _nonsense(table):
+        raise _invalid(name, [nonsense])
+    return table
+
+
+def _nonsense(table: dict[str, Any]) -> str | None:
+    """What the parser takes and nobody after it has to be able to bear."""
+    layer: list[Any] = [table]
+    for _ in range(MAX_DEPTH):
+        layer = [item for value in layer for item in _contents(value)]
+        if any(isinstance(item, int) and item.bit_length() > 63 for item in layer):
+            return "it holds a number beyond 64 bits"
+    return f"its tables and lists are nested more than {MAX_DEPTH} deep" if layer else None
+
+
+def _contents(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _located(message: str) -> str:

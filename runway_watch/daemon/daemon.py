@@ -32,6 +32,9 @@ from runway_watch.spool import Spool
 from runway_watch.timetable import Timetable
 
 LEDGER_PAUSE = 5.0
+TOGETHER_SECONDS = 0.01
+"""What happens within so short a time is handled in one turn."""
+
 STOP_SECONDS = 20.0
 """How long steps may take to reach their next commit; systemd is told to allow 30 s in all."""
 
@@ -141,6 +144,7 @@ class Daemon:
         ready = False
         while True:
             await self._dispatch.wait()
+            await asyncio.sleep(TOGETHER_SECONDS)
             self._dispatch.clear()
             if self._stopping:
                 return

@@ -10,12 +10,12 @@ from runway_watch.clock import as_utc
 from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.guard import guarded
-from runway_watch.daemon.returning import write_down
+from runway_watch.daemon.returning import were_here, write_down
 from runway_watch.errors import NameTaken, SpoolError
 from runway_watch.job import Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.settle import Watched
-from runway_watch.spool import Spool
+from runway_watch.spool import ERROR, Spool
 from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import Candidate, survey
@@ -75,14 +75,12 @@ class Inbox:
     async def _carry_on(self) -> None:
         """Carry what was accepted before and is still on its way: a crash, or a folder in trouble."""
         root, ledger = str(self.spool.root), self.bench.ledger
-        pending = [
-            job
-            for job in await self.bench.clerk(ledger.in_transit)
-            if job.root == root and job.state is not State.RETIRING
-        ]
         self._stuck = set()
-        async with self.bench.lock(root):
-            arrived = [job for job in pending if await self._carry(job)]
+        async with self.bench.lock(root):  # whoever moves files now has told the ledger when it is ours
+            pending = await self.bench.clerk(ledger.in_transit)
+            # What goes to done/ or failed/ is filed with its outputs, by whoever files it.
+            coming_in = [j for j in pending if j.root == root and j.target is Place.PROCESSING]
+            arrived = [job for job in coming_in if await self._carry(job)]
             if arrived:
                 await self.bench.clerk.insist(ledger.arrived, arrived)
                 self.bench.wake()
@@ -131,9 +129,10 @@ class Inbox:
     async def _move_in(self, admitted: list[tuple[Job, Generation]]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
         taken: set[tuple[str, Place, str]] = set()
+        earlier = await were_here(self.bench, self.spool, [job for job, _ in admitted])
         jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
-        written = await write_down(self.bench, self.spool, aimed)
+        written = await write_down(self.bench, aimed, earlier)
         for job in written:
             _tell(job)
         arrived = [job for job in written if job.state is not State.RETIRING and await self._carry(job)]
@@ -153,6 +152,8 @@ class Inbox:
 
     async def _carry(self, job: Job) -> bool:
         try:
+            if job.place is Place.FAILED:  # a crash may have come between its return and this
+                await asyncio.to_thread(self.spool.withdraw, job, ERROR, place=job.place, name=job.name)
             missing = await asyncio.to_thread(self.spool.carry, job)
         except (SpoolError, NameTaken) as error:
             say("share.refused", level="warning", job=job.id, path=job.path, message=str(error))

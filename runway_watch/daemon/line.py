@@ -12,7 +12,7 @@ from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.work import Key, Work, key_of
-from runway_watch.decide import Move, decide
+from runway_watch.decide import Move, decide, departure
 from runway_watch.errors import LostUpdate, RunwayWatchError, SpoolError
 from runway_watch.job import Generation, Job, Later, Outcome, State, Unsure
 from runway_watch.records import held
@@ -21,8 +21,12 @@ from runway_watch.spool import HELD
 _AT_ONCE = frozenset({State.COLLECTING, State.RETIRING})
 """Stages that follow the one before without another look at the queue."""
 
+_STALE = Move("stale", {"uploaded_at": None, "due_at": 0.0})
+"""One of its media has lain at Runway for too long: it is due for another upload."""
+
 Stage = Callable[[], Awaitable[Outcome | None]]
 Pair = tuple[Job, Generation]
+Counts = Mapping[State, int]
 
 
 class Line:
@@ -46,8 +50,9 @@ class Line:
     async def turn(self) -> float | None:
         """Start everything that is due. Returns when the next thing will be (seconds since 1970)."""
         now = clock.now()
-        await self._load(now)
-        await self._submit(now)
+        for model, counts in (await self._bench.clerk(self._bench.ledger.traffic)).items():
+            await self._load(model, counts, now)
+            await self._submit(model, counts, now)
         due = await self._bench.clerk(self._bench.ledger.due, at=now)
         for job, call in self._free(due):
             self._start(job, call, self._next_stage(job, call))
@@ -65,26 +70,37 @@ class Line:
 
     # -- the gates -------------------------------------------------------------------------------------
 
-    async def _load(self, now: float) -> None:
+    async def _load(self, model: str, counts: Counts, now: float) -> None:
         """Begin uploads for as many as will soon find a slot."""
-        for model, counts in (await self._bench.clerk(self._bench.ledger.traffic)).items():
-            room = 2 * self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead
-            pairs = await self._queue(State.READY, model, now, room - _begun(counts))
-            begin = Move("upload", {"due_at": now, "reason": None, "message": None})
-            await self._commit([(job, call, begin) for job, call in pairs])
+        begun = sum(counts.get(state, 0) for state in (State.UPLOADING, State.SUBMITTING, State.RUNNING))
+        room = 2 * self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead - begun
+        pairs = await self._queue(State.READY, model, now, min(room, counts.get(State.READY, 0)))
+        begin = Move("upload", {"due_at": now, "reason": None, "message": None})
+        await self._commit([(job, call, begin) for job, call in pairs])
 
-    async def _submit(self, now: float) -> None:
+    async def _submit(self, model: str, counts: Counts, now: float) -> None:
         """Commit `submitting` for as many as there are slots, then send them."""
-        for model, counts in (await self._bench.clerk(self._bench.ledger.traffic)).items():
-            slots = self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead
-            room = slots - counts.get(State.SUBMITTING, 0) - counts.get(State.RUNNING, 0)
-            pairs = await self._queue(State.UPLOADING, model, now, room)
-            loads = {key_of(call): await self._work.freight.lying_at_runway(job) for job, call in pairs}
-            moves = [(job, call, _departure(loads[key_of(call)], now)) for job, call in pairs]
-            for (job, _, _), call in zip(moves, await self._commit(moves), strict=True):
-                uris = loads[key_of(call)]
-                if uris is not None:
-                    self._start(job, call, self._sending(job, call, uris))
+        slots = self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead
+        room = slots - counts.get(State.SUBMITTING, 0) - counts.get(State.RUNNING, 0)
+        pairs = await self._queue(State.UPLOADING, model, now, min(room, counts.get(State.UPLOADING, 0)))
+        loads = {key_of(call): await self._work.freight.lying_at_runway(job) for job, call in pairs}
+        ends = await self._bench.clerk(self._bench.ledger.foreseen_ends, model) if pairs else []
+        moves = []
+        for job, call in pairs:
+            move = _STALE if loads[key_of(call)] is None else await self._departure(job, ends, now)
+            moves.append((job, call, move))
+        for (job, _, _), call in zip(moves, await self._commit(moves), strict=True):
+            uris = loads[key_of(call)]
+            if uris is not None:
+                self._start(job, call, self._sending(job, call, uris))
+
+    async def _departure(self, job: Job, ends: list[float | None], now: float) -> Move:
+        """The move to `submitting`; adds the end that it foresees to those that the next one queues behind."""
+        samples, _ = await self._bench.clerk(self._bench.ledger.durations, job.kind)
+        slots = self._bench.account.slots(job.model)
+        times = departure(now, ends=ends, slots=slots, samples=samples)
+        ends.append(times["foreseen_at"])
+        return Move("submit", {"reason": None, "message": None} | times)
 
     async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
         if room <= 0:
@@ -171,14 +187,3 @@ def post_held(bench: Bench, job: Job, call: Generation) -> None:
         bench.spool(job).record(job, HELD, text, target=False)
     except SpoolError as error:
         log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
-
-
-def _departure(uris: Mapping[str, str] | None, now: float) -> Move:
-    """Off it goes, unless one of its media has lain at Runway for too long."""
-    if uris is None:
-        return Move("stale", {"uploaded_at": None, "due_at": now})
-    return Move("submit", {"reason": None, "message": None})
-
-
-def _begun(counts: Mapping[State, int]) -> int:
-    return sum(counts.get(state, 0) for state in (State.UPLOADING, State.SUBMITTING, State.RUNNING))

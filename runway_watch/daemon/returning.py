@@ -5,6 +5,7 @@ finished is fetched instead of paid for again.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
@@ -15,27 +16,38 @@ from runway_watch.spool import ERROR, HELD, Spool
 _MAY_RETURN = (State.FAILED, State.CANCELLED, State.HELD)
 
 
-async def write_down(bench: Bench, spool: Spool, admitted: list[tuple[Job, Generation]]) -> list[Job]:
-    """Commit admitted jobs; those whose files were here before under their old identity."""
-    new: list[tuple[Job, list[Generation]]] = []
-    returned: list[Job] = []
-    for job, call in admitted:
+async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> Mapping[str, Job]:
+    """Which of these were here before: their old selves, by the new id.
+
+    The records of those no longer hold and go away, which also makes their names free again. It is done
+    before anything is committed: should the daemon die now, the files in the inbox are simply found anew.
+    """
+    found: dict[str, Job] = {}
+    for job in jobs:
         was = await _earlier(bench, spool, job)
-        if was is None:
-            new.append((job, [call]))
-        else:
-            returned.append(await _readmit(bench, spool, job, call, was=was))
+        if was is not None and was.id not in {other.id for other in found.values()}:
+            found[job.id] = was
+            record = HELD if was.state is State.HELD else ERROR
+            await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
+    return found
+
+
+async def write_down(
+    bench: Bench, admitted: list[tuple[Job, Generation]], earlier: Mapping[str, Job]
+) -> list[Job]:
+    """Commit admitted jobs; those whose files were here before under their old identity."""
+    new = [(job, [call]) for job, call in admitted if job.id not in earlier]
+    back = [(job, call) for job, call in admitted if job.id in earlier]
+    returned = [await _readmit(bench, job, call, was=earlier[job.id]) for job, call in back]
     if new:
         await bench.clerk(bench.ledger.admit, new)
     return [job for job, _ in new] + returned
 
 
-async def _readmit(bench: Bench, spool: Spool, job: Job, call: Generation, *, was: Job) -> Job:
+async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job:
     before = (await bench.clerk(bench.ledger.calls, was.id))[0]
     job, call = revive(job, call, was=was, before=before)
     await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now())
-    record = HELD if was.state is State.HELD else ERROR
-    await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
     return job
 
 

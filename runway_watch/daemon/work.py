@@ -8,7 +8,7 @@ from runway_watch import clock, polling
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
-from runway_watch.decide import Traffic, foresee, pace, usual_of
+from runway_watch.decide import first_question, pace, usual_of
 from runway_watch.job import Done, Generation, Job, Later, Outcome, State
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
@@ -45,14 +45,12 @@ class Work:
         return None
 
     async def send(self, job: Job, call: Generation, uris: Mapping[str, str]) -> Outcome:
-        """The paid request, and when its task will probably end."""
+        """The paid request, and when to ask about its task first."""
         outcome = await submit(job, uris, api=self._bench.api, tries=call.tries)
         if not isinstance(outcome, Done):
             return outcome
-        samples, seen = await self._bench.clerk.insist(self._bench.ledger.durations, job.kind)
-        ends = await self._bench.clerk.insist(self._bench.ledger.foreseen_ends, job.model)
-        traffic = Traffic(self._bench.account.slots(job.model), ends, samples, seen)
-        return foresee(outcome, traffic, poll=self._bench.settings.poll, now=clock.now())
+        _, nth = await self._bench.clerk.insist(self._bench.ledger.durations, job.kind)
+        return first_question(outcome, call, poll=self._bench.settings.poll, now=clock.now(), nth=nth)
 
     async def _ask(self, job: Job, call: Generation) -> Outcome:
         outcome = await poll(job, call, api=self._bench.api)

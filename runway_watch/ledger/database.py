@@ -11,9 +11,9 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from runway_watch.errors import LedgerError
+from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.ledger import schema
 
 _BUSY_SECONDS = 10
@@ -68,8 +68,9 @@ class Database:
 
 
 def file_of(url: str) -> Path | None:
-    """The file that a ledger's address points at, if it is SQLite."""
-    parsed = make_url(url)
+    """The file that a ledger's address points at, if it is SQLite. Raises LedgerError for no address."""
+    with _foreign_errors():
+        parsed = make_url(url)
     is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
     return Path(str(parsed.database)) if is_file else None
 
@@ -78,9 +79,9 @@ def _engine(url: str, *, readonly: bool) -> Engine:
     path = file_of(url)
     if path is not None and readonly and not path.exists():
         raise LedgerError(f"{path}: no ledger is there; the daemon has not run yet")
-    if path is not None and not readonly:
-        path.parent.mkdir(parents=True, exist_ok=True)
     with _foreign_errors():
+        if path is not None and not readonly:
+            path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
         if path is not None:
             event.listen(engine, "connect", _readonly_pragmas if readonly else _pragmas)
@@ -113,7 +114,9 @@ def _version(db: Connection) -> int | None:
 def _foreign_errors() -> Iterator[None]:
     try:
         yield
+    except IntegrityError as error:
+        raise LostUpdate(f"the ledger would contradict itself: {error.orig}") from error
     except DBAPIError as error:
         raise LedgerError(f"the ledger cannot be used: {error.orig}") from error
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, ImportError) as error:
         raise LedgerError(f"the ledger cannot be used: {error}") from error

@@ -23,6 +23,9 @@ from runway_watch.states import advance, of_job
 _NOTED = ("task_id", "attempt", "reason", "message", "credits", "status")
 """Values that the history keeps of a move."""
 
+_RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
+"""How a job that was over comes back, by where it goes; to anywhere else it is released."""
+
 
 class Ledger(Queries, Memory):
     """An open ledger; see `Database` for how it is opened."""
@@ -44,9 +47,8 @@ class Ledger(Queries, Memory):
             LostUpdate: it is not in the state it was believed to be in.
             IllegalMove: it may not come back from there.
         """
-        event = "fail" if call.state is State.RETIRING else "release"
-        if call.state is not State.COLLECTING:
-            advance(was.state, event)
+        event = _RETURNS.get(call.state, "release")
+        advance(was.state, event)
         with self._writing() as db:
             guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was.state)
             _exactly_one(db.execute(guarded.values(from_job(job))).rowcount, job.id)

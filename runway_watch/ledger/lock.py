@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runway_watch.errors import LedgerLocked
+from runway_watch.errors import LedgerError, LedgerLocked
 
 _TRIES, _PAUSE = 10, 0.05
 """A `status` that looks at the lock holds it for an instant; half a second outlasts it."""
@@ -26,11 +26,15 @@ class Lock:
 
     Raises:
         LedgerLocked: another process has it.
+        LedgerError: the file cannot be made or opened.
     """
 
     def __init__(self, path: Path, note: Mapping[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise LedgerError(f"{path}: the ledger cannot be locked: {error.strerror}") from error
         for left in reversed(range(_TRIES)):
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

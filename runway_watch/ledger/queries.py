@@ -144,12 +144,12 @@ class Queries(Database):
                 found.setdefault(model, {})[State(state)] = count
         return found
 
-    def foreseen_ends(self, model: str) -> list[float]:
-        """When the tasks of a model that are at Runway now will probably end."""
+    def foreseen_ends(self, model: str) -> list[float | None]:
+        """When the tasks of a model that are at Runway now will probably end; None where nobody knows."""
         ends = select(generations.c.foreseen_at).join(jobs, jobs.c.id == generations.c.job)
-        running = (generations.c.state == "running") & (jobs.c.model == model)
+        there = generations.c.state.in_(["submitting", "running"]) & (jobs.c.model == model)
         with self._reading() as db:
-            return [end for end in db.scalars(ends.where(running)) if end is not None]
+            return list(db.scalars(ends.where(there)))
 
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
         """Every generation in a state, with its job."""

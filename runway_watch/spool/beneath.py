@@ -4,6 +4,7 @@ Each folder on the way is opened by descriptor without following links, and what
 at through its descriptor, so nothing can be swapped between the look and the use.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from runway_watch.errors import Refusal
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_THERE = {errno.ENOENT, errno.ENAMETOOLONG}
 
 
 @contextmanager
@@ -38,8 +40,8 @@ def opened(top: Path, path: str) -> Iterator[BinaryIO]:
         fd = _leaf(folder, parts[-1], path)
     finally:
         os.close(folder)
+    _must_be_regular(fd, path)
     with os.fdopen(fd, "rb", buffering=0) as file:
-        _must_be_regular(os.fstat(fd), path)
         yield file
 
 
@@ -68,10 +70,12 @@ def _parts(path: str) -> list[str]:
 def _step(folder: int, part: str, path: str) -> int:
     try:
         inner = os.open(part, _FOLDER, dir_fd=folder)
-    except FileNotFoundError:
-        raise _missing(path) from None
     except NotADirectoryError:
         raise _outside(path) from None
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            raise _missing(path) from None
+        raise
     os.close(folder)
     return inner
 
@@ -79,10 +83,10 @@ def _step(folder: int, part: str, path: str) -> int:
 def _leaf(folder: int, name: str, path: str) -> int:
     try:
         return os.open(name, _FILE, dir_fd=folder)
-    except FileNotFoundError:
-        raise _missing(path) from None
     except OSError as error:
-        if error.strerror is not None and _is_special(folder, name):
+        if error.errno in _NOT_THERE:
+            raise _missing(path) from None
+        if _is_special(folder, name):
             raise _not_regular(path) from None
         raise
 
@@ -92,8 +96,10 @@ def _is_special(folder: int, name: str) -> bool:
     return not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
-def _must_be_regular(found: os.stat_result, path: str) -> None:
+def _must_be_regular(fd: int, path: str) -> None:
+    found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(fd)
         raise _not_regular(path)
 
 

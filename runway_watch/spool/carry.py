@@ -41,7 +41,7 @@ def carry(legs: Sequence[Leg]) -> list[str]:
         try:
             _make(leg)
         except NameTaken:
-            _go_back(legs)
+            go_back(legs)
             raise
         except FileNotFoundError:
             missing.append(leg.source.name)
@@ -49,6 +49,14 @@ def carry(legs: Sequence[Leg]) -> list[str]:
         with suppress(FileNotFoundError):
             sync_folder(folder)
     return missing
+
+
+def go_back(legs: Sequence[Leg]) -> None:
+    """Take every file that has arrived back to where it came from, as far as its place is free."""
+    for leg in legs:
+        if not os.path.lexists(leg.source) and leg.is_ours(leg.target):
+            with suppress(NameTaken):
+                move(leg.target, leg.source)
 
 
 def of_input(item: Input) -> Callable[[Path], bool]:
@@ -87,10 +95,3 @@ def _is_second_name(source: Path, target: Path) -> bool:
         return False
     here, there = source.lstat(), target.lstat()
     return here.st_nlink > 1 and (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _go_back(legs: Sequence[Leg]) -> None:
-    for leg in legs:
-        if not os.path.lexists(leg.source) and leg.is_ours(leg.target):
-            with suppress(NameTaken):
-                move(leg.target, leg.source)

@@ -18,7 +18,7 @@ from runway_watch.errors import NameTaken, OutputGone, SpoolError
 from runway_watch.job import Input, Job, Output, Place
 from runway_watch.records import job_of
 from runway_watch.spool.beneath import opened
-from runway_watch.spool.carry import Leg, carry, of_input, of_output
+from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
 from runway_watch.spool.rename import sync_folder
 
 RESULT, ERROR, HELD = ".result.toml", ".error.toml", ".held.toml"
@@ -108,6 +108,8 @@ class Spool:
         legs += [Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs]
         with _spool_errors():
             missing = carry(legs)
+            if set(missing) & {output.staged for output in (outputs or {}).values()}:
+                go_back(legs)  # its siblings are fetched again with it, and must not stand in their own way
         if gone := {output.staged for output in (outputs or {}).values()} & set(missing):
             raise OutputGone(f"{', '.join(sorted(gone))} is gone: the output has to be fetched again")
         return missing
@@ -150,9 +152,11 @@ class Spool:
                 path.unlink()
 
     def tidy(self, job: Job) -> None:
-        """Remove the job's folder below processing/ when nothing is left in it."""
+        """Remove what a filed job leaves in processing/: halves of outputs, folders that are empty."""
         folder = job.folder
         with suppress(OSError):
+            for half in self.where(Place.PROCESSING, folder).glob(f".{job.id}-*.part"):
+                half.unlink()
             while folder:
                 self.where(Place.PROCESSING, folder).rmdir()
                 folder = folder.rpartition("/")[0]

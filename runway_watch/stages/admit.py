@@ -5,14 +5,15 @@ Each file is opened once, without following links; what is checked is what is ha
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from runway_watch import catalogue, drops, media, sidecar
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal
-from runway_watch.job import Generation, Input, Job, Reference, State
+from runway_watch.job import MIN_MEDIA_BYTES, Generation, Input, Job, Reference, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import below
@@ -41,8 +42,25 @@ def admit(
         SpoolError, OSError: the folder is in trouble; nothing is known about the group.
     """
     findings = Findings()
-    waits = _look(group, folder, desk, findings)
+    try:
+        waits = _look(group, folder, desk, findings)
+    except _Gone as gone:
+        return Waits(f"{gone} went away while it was looked at")
     return waits or _job(group, folder, sights, desk=desk, findings=findings, job_id=job_id)
+
+
+class _Gone(Exception):
+    """A file of the group is not there any more: the next scan will find what is."""
+
+
+@contextmanager
+def _reading(name: str, folder: str, desk: Desk) -> Iterator[BinaryIO]:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(desk.reading(_path(folder, name)))
+        except Refusal as refusal:
+            raise (_Gone(name) if refusal.code == "reference.missing" else refusal) from None
+        yield file
 
 
 def _look(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
@@ -96,12 +114,12 @@ def _check_names(group: Group) -> None:
 def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
     if group.media is None:
         return None
-    with desk.reading(_path(folder, group.media)) as file:
+    with _reading(group.media, folder, desk) as file:
         size = file.seek(0, 2)
         try:
             facts = media.look(file, name=group.media, size=size)
         except Refusal as refusal:
-            if refusal.code == "asset.truncated" or size == 0:
+            if refusal.code == "asset.truncated" or size == 0 or _is_begun(file, size):
                 return _incomplete(group.media, desk)
             raise
         if not media.is_whole(file, facts.extension, size) or media.decodes(file, facts.extension) is False:
@@ -111,10 +129,19 @@ def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) ->
     return None
 
 
+def _is_begun(file: BinaryIO, size: int) -> bool:
+    """Whether a file that is too small is the beginning of a picture rather than a small one."""
+    if size >= MIN_MEDIA_BYTES:
+        return False
+    file.seek(0)
+    sniffed = media.sniff(file.read(MIN_MEDIA_BYTES))
+    return sniffed is not None and sniffed[0] == "image" and not media.is_whole(file, sniffed[1], size)
+
+
 def _read_sidecar(group: Group, folder: str, desk: Desk, findings: Findings) -> Sidecar | Waits:
     if group.sidecar is None:
         return sidecar.EMPTY
-    with desk.reading(_path(folder, group.sidecar)) as file:
+    with _reading(group.sidecar, folder, desk) as file:
         raw = file.read(sidecar.MAX_BYTES + 1)
         size = file.seek(0, 2)
     findings.digests[group.sidecar] = hashlib.sha256(raw).hexdigest()

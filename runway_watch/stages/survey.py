@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from runway_watch import drops, settle, sidecar
 from runway_watch.config import WatchSettings
 from runway_watch.drops import FOLDER_DEFAULTS, Group
-from runway_watch.errors import Refusal
+from runway_watch.errors import Refusal, SpoolError
 from runway_watch.settle import Sight, Watched
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Listing, Spool, scan
@@ -67,8 +67,7 @@ def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, 
     Raises:
         Refusal: one of them cannot be read.
     """
-    table = dict(watch.defaults)
-    layers = [Sidecar(table, table.pop("job", {}))]
+    layers = [sidecar.split(watch.defaults, name="[watch.defaults]")]
     layers += [_folder_defaults(spool, above) for above in _chain(folder)]
     return tuple(layers)
 
@@ -83,8 +82,8 @@ def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, n
         return
     try:
         layers = defaults(spool, watch, listing.path)
-    except Refusal as refusal:
-        found.waiting |= {join(listing.path, name): refusal.message for name in listing.files}
+    except (Refusal, SpoolError) as error:
+        found.waiting |= {join(listing.path, name): str(error) for name in listing.files}
         return
     found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
     optional = sidecar.layered(layers).job.get("sidecar") == "optional"
