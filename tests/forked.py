@@ -14,7 +14,9 @@ _context.set_forkserver_preload(["tests.killing"])
 KILLED = -9
 
 
-def run(site: Site, *words: str, kill: Kill | None = None, environment: Mapping[str, str] | None = None) -> int:
+def run(
+    site: Site, *words: str, kill: Kill | None = None, environment: Mapping[str, str] | None = None
+) -> int:
     """Run the command line on a site's configuration in a process of its own.
 
     Returns:

@@ -150,7 +150,8 @@ class Daemon:
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log so far, without a line that is just being written."""
-        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line[-1:] == "\n"]
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's lines of one event."""
@@ -264,7 +265,9 @@ class Site:
 
     # -- processes -------------------------------------------------------------------------------------
 
-    def cli(self, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *words: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
         return subprocess.run(
             [sys.executable, "-m", "runway_watch", *words, "--config", str(self.config)],

@@ -139,9 +139,12 @@ def _rows_and_files(facts: Facts) -> list[str]:
         known |= {folder / (job["name"] + suffix) for suffix in _suffixes(job)}
         known |= {folder / (job["name"] + suffix) for suffix, _ in _outputs(facts, job)}
     for place in ("processing", "done", "failed"):
-        for path in (facts.root / place).rglob("*"):
-            if path.is_file() and not path.name.startswith(".") and path not in known:
-                problems.append(f"{path} belongs to no row")
+        strangers = (path for path in (facts.root / place).rglob("*") if path not in known)
+        problems += [
+            f"{path} belongs to no row"
+            for path in strangers
+            if path.is_file() and not path.name.startswith(".")
+        ]
     return problems
 
 
@@ -189,12 +192,12 @@ def _whole_outputs(facts: Facts) -> list[str]:
 def _leftovers(facts: Facts) -> list[str]:
     """Hidden files under which something is written: only in processing/, only for jobs that go on."""
     live = {job["id"] for job in facts.jobs if job["state"] not in OVER}
-    problems = []
-    for place in PLACES:
-        for path in (facts.root / place).rglob(".*"):
-            if path.is_file() and not any(path.name.startswith(f".{job}") for job in live):
-                problems.append(f"{path} is left over")
-    return problems
+    hidden = (path for place in PLACES for path in (facts.root / place).rglob(".*"))
+    return [
+        f"{path} is left over"
+        for path in hidden
+        if path.is_file() and not any(path.name.startswith(f".{job}") for job in live)
+    ]
 
 
 def _credits(facts: Facts) -> list[str]:

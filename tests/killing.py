@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+import runway_watch.catalogue
 import runway_watch.daemon
 import runway_watch.report.retrying
 import runway_watch.spool.spool as spools
-import runway_watch.catalogue
 from runway_watch.cli import main as command
 from runway_watch.job import State
 from runway_watch.ledger import Ledger
