@@ -163,24 +163,37 @@ def departure(
     return {"started_at": started, "foreseen_at": foreseen}
 
 
-def first_question(done: Done, generation: Generation, *, poll: PollSettings, now: float, nth: int) -> Done:
-    """Add to a successful submission when its task will be asked about first."""
+def first_question(
+    done: Done, generation: Generation, *, usual: float | None, poll: PollSettings, now: float, jitter: float
+) -> Done:
+    """Add to a successful submission when its task will be asked about first.
+
+    Args:
+        usual: how long its kind takes, in seconds, None when nobody knows.
+        jitter: 0 to 1; few of these are asked about early.
+    """
+    started = generation.started_at
+    if started is not None:
+        started = max(started, now)  # the request was on its way for a moment
     due = polling.first_poll(
-        submitted=now,
-        started=generation.started_at,
-        usual=usual_of(generation),
-        least=poll.min_seconds,
-        nth=nth,
+        submitted=now, started=started, usual=usual, least=poll.min_seconds, jitter=jitter
     )
-    return Done(dict(done.facts) | {"submitted_at": now, "due_at": due})
+    foreseen = None if usual is None or started is None else started + usual
+    times = {"submitted_at": now, "started_at": started, "foreseen_at": foreseen, "due_at": due}
+    return Done(dict(done.facts) | times)
 
 
-def pace(generation: Generation, later: Later, *, poll: PollSettings, now: float) -> Later:
-    """Turn "not yet" into the moment of the next poll. Other reasons to come back later stay as they are."""
+def pace(
+    generation: Generation, later: Later, *, usual: float | None, poll: PollSettings, now: float
+) -> Later:
+    """Turn "not yet" into the moment of the next poll. Other reasons to come back later stay as they are.
+
+    Args:
+        usual: how long its kind takes, in seconds, None when nobody knows.
+    """
     if later.reason != "running":
         return replace(later, after=max(later.after or 0.0, poll.min_seconds))
-    usual, polls = usual_of(generation), generation.polls + 1
-    progress = later.facts.get("progress")
+    progress, polls = later.facts.get("progress"), generation.polls + 1
     queued = later.facts.get("status") == "THROTTLED"
     started = now if queued else _started(generation, usual, progress, now)
     due = polling.next_poll(
@@ -203,13 +216,6 @@ def _started(generation: Generation, usual: float | None, progress: float | None
     return polling.started(
         now, before=now if before is None else before, waited=waited, usual=usual, progress=progress
     )
-
-
-def usual_of(generation: Generation) -> float | None:
-    """How long its kind was known to take when it was submitted, in seconds; None if nothing was known."""
-    if generation.foreseen_at is None or generation.started_at is None:
-        return None
-    return generation.foreseen_at - generation.started_at
 
 
 def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:

@@ -95,8 +95,8 @@ class Line:
                 self._start(job, call, self._sending(job, call, uris))
 
     async def _departure(self, job: Job, ends: list[float | None], now: float) -> Move:
-        """The move to `submitting`; adds the end that it foresees to those that the next one queues behind."""
-        samples, _ = await self._bench.clerk(self._bench.ledger.durations, job.kind)
+        """The move to `submitting`; its foreseen end joins those that the next one queues behind."""
+        samples = await self._bench.clerk(self._bench.ledger.durations, job.kind)
         slots = self._bench.account.slots(job.model)
         times = departure(now, ends=ends, slots=slots, samples=samples)
         ends.append(times["foreseen_at"])

@@ -1,6 +1,7 @@
 """What each stage needs from the ledger and from what was learned, put around the stages themselves."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from runway_watch import clock, polling
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
-from runway_watch.decide import first_question, pace, usual_of
+from runway_watch.decide import first_question, pace
 from runway_watch.job import Done, Generation, Job, Later, Outcome, State
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
@@ -49,20 +50,24 @@ class Work:
         outcome = await submit(job, uris, api=self._bench.api, tries=call.tries)
         if not isinstance(outcome, Done):
             return outcome
-        _, nth = await self._bench.clerk.insist(self._bench.ledger.durations, job.kind)
-        return first_question(outcome, call, poll=self._bench.settings.poll, now=clock.now(), nth=nth)
+        usual, now = await self._usual(job), clock.now()
+        settings, jitter = self._bench.settings.poll, random.random()  # noqa: S311 - no secret, a spread
+        return first_question(outcome, call, usual=usual, poll=settings, now=now, jitter=jitter)
 
     async def _ask(self, job: Job, call: Generation) -> Outcome:
         outcome = await poll(job, call, api=self._bench.api)
         now = clock.now()
         if isinstance(outcome, Later):
-            return pace(call, outcome, poll=self._bench.settings.poll, now=now)
+            return pace(call, outcome, usual=await self._usual(job), poll=self._bench.settings.poll, now=now)
         if isinstance(outcome, Done):
             facts = dict(outcome.facts)
             self._urls[key_of(call)] = facts.pop("urls")
             await self._learn(job, call, now)
             return Done(facts | {"polled_at": now, "polls": call.polls + 1})
         return outcome
+
+    async def _usual(self, job: Job) -> float | None:
+        return polling.usual(await self._bench.clerk.insist(self._bench.ledger.durations, job.kind))
 
     async def _learn(self, job: Job, call: Generation, now: float) -> None:
         """Remember how long this kind of generation takes."""
@@ -73,9 +78,9 @@ class Work:
             noticed=now,
             last_seen=call.polled_at,
             progress=call.progress,
-            usual=usual_of(call),
+            usual=await self._usual(job),
         )
-        await self._bench.clerk.insist(self._bench.ledger.took, job.kind, max(0.0, seconds))
+        await self._bench.clerk.insist(self._bench.ledger.took, job.kind, seconds)
 
     async def _collect(self, job: Job, call: Generation) -> Outcome:
         urls = self._urls.pop(key_of(call), None)

@@ -26,24 +26,19 @@ class Memory(Database):
             db.execute(table.delete().where(table.c.account == account, table.c.sha256 == sha256))
             db.execute(insert(table), {"account": account, "sha256": sha256, "uri": uri, "at": at})
 
-    def durations(self, kind: str) -> tuple[list[float], int]:
-        """How long the last generations of a kind took, in seconds, and how many there have been."""
+    def durations(self, kind: str) -> list[float]:
+        """How long the last generations of a kind took, in seconds."""
+        query = select(schema.durations.c.seconds).where(schema.durations.c.kind == kind)
         with self._reading() as db:
-            row = (
-                db.execute(select(schema.durations).where(schema.durations.c.kind == kind)).mappings().first()
-            )
-        return (list(row["seconds"]), row["seen"]) if row else ([], 0)
+            return list(db.scalar(query) or [])
 
     def took(self, kind: str, seconds: float) -> None:
         """Remember one more duration of a kind."""
         table = schema.durations
         with self._writing() as db:
-            row = db.execute(select(table).where(table.c.kind == kind)).mappings().first()
-            known = [*(row["seconds"] if row else []), seconds][-REMEMBERED:]
+            known = db.scalar(select(table.c.seconds).where(table.c.kind == kind)) or []
             db.execute(table.delete().where(table.c.kind == kind))
-            db.execute(
-                insert(table), {"kind": kind, "seconds": known, "seen": (row["seen"] if row else 0) + 1}
-            )
+            db.execute(insert(table), {"kind": kind, "seconds": [*known, seconds][-REMEMBERED:]})
 
     def order(self, verb: str, job: str, *, at: float) -> None:
         """Leave an order of a person for whoever holds the lock."""

@@ -135,7 +135,6 @@ durations = Table(
     metadata,
     Column("kind", String, primary_key=True),
     Column("seconds", JSON, nullable=False),
-    Column("seen", Integer, nullable=False),
 )
 
 orders = Table(
