@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -115,10 +116,10 @@ def picture(extension: str, n: int) -> bytes:
 # -- what may be dropped ------------------------------------------------------------------------------------
 
 EXTENSIONS = st.sampled_from([".png", ".jpg", ".jpeg", ".webp", ".PNG", ".Jpg"])
-WORDS = st.sampled_from(["cat", "é", "Zoë ñandú", "v1.2 final", "a  b", "日本語", "\U0001f981", "o'n", "x" * 9])
+WORDS = st.sampled_from(["cat", "é", "Zoë ñandú", "v1.2 final", "日本語", "\U0001f981", "o'n", "x" * 9])
 TAILS = st.sampled_from(["", " ", " (2)", ".v2", "-", "#1", "%20", ".prompt"])
 FOLDERS = st.sampled_from(["", "holiday", "holiday/mon day", "Übung", "a/b/c/d"])
-FORMS = st.sampled_from(["NFC", "NFD"])
+FORMS: st.SearchStrategy[Literal["NFC", "NFD"]] = st.sampled_from(["NFC", "NFD"])
 
 
 @dataclass(frozen=True)
@@ -248,9 +249,7 @@ def _assert_all_in_one_place(stage: Stage, contents: Mapping[str, bytes]) -> Non
     assert [places for places in found.values() if len(places) != 1] == []
 
 
-def _assert_taken_once_and_as_pairs(
-    stage: Stage, wanted: list[Drop], contents: Mapping[str, bytes]
-) -> None:
+def _assert_taken_once_and_as_pairs(stage: Stage, wanted: list[Drop], contents: Mapping[str, bytes]) -> None:
     groups = [group for one in wanted for group in one.groups]
     expected = Counter(frozenset(digest(contents[path]) for path in group) for group in groups)
     jobs = stage.jobs()
@@ -267,9 +266,7 @@ def _assert_taken_once_and_as_pairs(
         assert places in pairs
 
 
-def _assert_the_rest_lies_untouched(
-    stage: Stage, wanted: list[Drop], contents: Mapping[str, bytes]
-) -> None:
+def _assert_the_rest_lies_untouched(stage: Stage, wanted: list[Drop], contents: Mapping[str, bytes]) -> None:
     taken = {path for one in wanted for group in one.groups for path in group}
     stays = {path for one in wanted for path in one.files} - taken
     for path in stays:
@@ -366,7 +363,6 @@ def test_a_refused_drop_that_is_still_on_its_way_out_stops_nobody() -> None:
     play(act)
 
 
-@pytest.mark.xfail(reason="drops.pair keeps one sidecar for each name, and forgets the others")
 def test_two_spellings_of_one_sidecar_are_both_told_of() -> None:
     async def act(stage: Stage) -> None:
         stage.put("cat.prompt.toml", VIDEO)

@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 import runwayml
 from PIL import Image
-from test_api_loopback import KEY, Seen, loopback, raw, run
-from test_api_wire import FIELDS, TASK, essence, parts
 
 from runway_watch import drops, sidecar
 from runway_watch.api import Api, Courier
@@ -28,6 +26,8 @@ from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Desk
 from runway_watch.stages.submit import submit
 from runway_watch.stages.upload import parcels, upload
+from tests.test_api_loopback import KEY, Seen, loopback, raw, run
+from tests.test_api_wire import FIELDS, TASK, essence, parts
 
 VIDEO, IMAGE = "image_to_video", "text_to_image"
 

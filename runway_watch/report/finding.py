@@ -12,11 +12,17 @@ def find(ledger: Ledger, settings: Settings, wanted: str) -> Job | None:
     found = ledger.job(wanted)
     if found is not None:
         return found[0]
-    path = Path(wanted).absolute()
+    path = _real(Path(wanted))
     for watch in settings.watch:
-        if path.is_relative_to(watch.root):
-            return _by_path(ledger, str(watch.root), path.relative_to(watch.root).parts)
+        root = watch.root.resolve()
+        if path.is_relative_to(root):
+            return _by_path(ledger, str(watch.root), path.relative_to(root).parts)
     return None
+
+
+def _real(path: Path) -> Path:
+    """The path without links and dots on the way to its last part: a share has many names."""
+    return path.parent.resolve() / path.name
 
 
 def _by_path(ledger: Ledger, root: str, parts: tuple[str, ...]) -> Job | None:
