@@ -1,0 +1,131 @@
+"""Makers of small things that many tests need: pictures, jobs, generations, a desk to admit at."""
+
+import io
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from runway_watch.config import ApiSettings, RetrySettings
+from runway_watch.drops import Group, pair
+from runway_watch.job import Generation, Input, Job, Place, State, Verdict
+from runway_watch.settle import Sight
+from runway_watch.sidecar import Sidecar
+from runway_watch.spool import Spool
+from runway_watch.stages.admit import admit
+from runway_watch.stages.desk import Desk, Waits
+
+NOW = 1_800_000_000.0
+SIDECAR = b'prompt_text = "The scene comes to life"\n'
+VERDICT = Verdict("poll", "task.internal", "Runway failed.", hint="Wait.", retryable=True)
+
+
+def picture(kind: str = "PNG", *, width: int = 640, height: int = 360, seed: int = 1) -> bytes:
+    """A whole picture of a few kilobytes that is unlike one with another seed."""
+    image = Image.new("RGB", (width, height), (seed % 256, 90, 160))
+    image.paste(Image.effect_noise((64, 64), 40 + seed % 50).convert("RGB"), (8, 8))
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+PNG, JPEG = picture(), picture("JPEG")
+
+
+def item(suffix: str = ".png", *, name: str = "cat", **changes: Any) -> Input:
+    """One file of a drop."""
+    return replace(Input(suffix, name + suffix, "a" * 64, 4000, 1_700_000_000_000_000_000, 42), **changes)
+
+
+def job(job_id: str = "j1", **changes: Any) -> Job:
+    """A job that lies in processing/ and is ready."""
+    plain = Job(
+        id=job_id,
+        root="/srv/runway",
+        folder="",
+        name=changes.get("name", job_id),
+        dropped_as=changes.get("name", job_id),
+        place=Place.PROCESSING,
+        target=None,
+        target_name=None,
+        state=State.READY,
+        operation="image_to_video",
+        model="gen4.5",
+        params={"model": "gen4.5", "prompt_image": "file:cat.png", "duration": 5},
+        options={},
+        inputs=(item(), item(".prompt.toml", ino=43)),
+        references={},
+        media_suffix=".png",
+        mime="image/png",
+        priority=0,
+        price=60,
+        accepted_at=NOW,
+    )
+    return replace(plain, **changes)
+
+
+def call(job_id: str = "j1", state: State = State.READY, **changes: Any) -> Generation:
+    """The generation of a job."""
+    task = "task-1" if state is State.RUNNING else None
+    return replace(Generation(job=job_id, n=1, state=state, due_at=NOW, task_id=task), **changes)
+
+
+def retry(**changes: Any) -> RetrySettings:
+    """The retry policy, with changes."""
+    return RetrySettings(**changes)
+
+
+def sight(path: Path) -> Sight:
+    """What a scan sees of a file."""
+    found = path.lstat()
+    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def spool(root: Path) -> Spool:
+    """The four folders, made."""
+    made = Spool(root)
+    made.make()
+    return made
+
+
+def drop(where: Spool, files: dict[str, bytes], *, folder: str = "") -> Path:
+    """Put files into an inbox."""
+    inbox = where.where(Place.INBOX, folder)
+    inbox.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (inbox / name).write_bytes(content)
+    return inbox
+
+
+def desk(where: Spool, **changes: Any) -> Desk:
+    """What admission needs, for an inbox."""
+    plain = Desk(
+        root=str(where.root),
+        place=Place.INBOX,
+        reading=partial(where.in_place, Place.INBOX),
+        referred=where.referred,
+        layers=(),
+        api=ApiSettings(),
+        credits_per_job=0,
+        now=NOW,
+        patient=True,
+    )
+    return replace(plain, **changes)
+
+
+def judged(
+    where: Spool,
+    *,
+    folder: str = "",
+    group: Group | None = None,
+    layers: tuple[Sidecar, ...] = (),
+    **changes: Any,
+) -> tuple[Job, Generation] | Waits:
+    """What admission makes of the one group that lies in a folder of the inbox."""
+    inbox = where.where(Place.INBOX, folder)
+    if group is None:
+        [group] = pair([path.name for path in inbox.iterdir() if not path.is_dir()], optional=True)
+    sights = {name: sight(inbox / name) for name in group.files}
+    return admit(group, folder, sights, desk=desk(where, layers=layers, **changes), job_id="j1")
