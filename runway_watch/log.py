@@ -39,6 +39,9 @@ def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     for name in ("httpx", "httpcore", "apscheduler", "watchdog", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, _Libraries)]
+    root.addHandler(_Libraries())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -58,6 +61,21 @@ def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
+
+
+class _Libraries(logging.Handler):
+    """Takes what libraries log through the same processors: the log has one form, and no secrets."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it as one line of ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        say(
+            "library.complained",
+            level=record.levelname,
+            library=record.name,
+            message=record.getMessage(),
+            exc_info=error,
+        )
 
 
 def say(event: str, *, level: str = "info", **facts: Any) -> None:

@@ -102,7 +102,7 @@ class Daemon:
 
     async def _open(self, stack: AsyncExitStack) -> Bench:
         ledger = stack.enter_context(Ledger(self._ledger_url))
-        clerk = Clerk()
+        clerk = Clerk(ledger)
         stack.callback(clerk.close)
         api_settings = self._settings.api
         agent = f"runway-watch/{__version__}"

@@ -32,6 +32,7 @@ class Database:
 
     def __init__(self, url: str, *, readonly: bool = False) -> None:
         self._engine = _engine(url, readonly=readonly)
+        self._shared: Connection | None = None
         with self._reading() as db:
             found = _version(db)
         if found is None and readonly:
@@ -57,12 +58,28 @@ class Database:
             db.execute(insert(schema.meta), {"key": "version", "value": str(schema.VERSION)})
 
     @contextmanager
+    def one_transaction(self) -> Iterator[None]:
+        """Make everything that this thread asks for inside the block one transaction, all or none of it."""
+        with _foreign_errors(), self._engine.begin() as db:
+            self._shared = db
+            try:
+                yield
+            finally:
+                self._shared = None
+
+    @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        if self._shared is not None:
+            yield self._shared
+            return
         with _foreign_errors(), self._engine.connect() as db:
             yield db
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
+        if self._shared is not None:
+            yield self._shared
+            return
         with _foreign_errors(), self._engine.begin() as db:
             yield db
 
