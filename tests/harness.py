@@ -26,6 +26,8 @@ from typing import Any, TypeVar
 import httpx
 from PIL import Image
 
+from tests import invariants
+
 T = TypeVar("T")
 REPOSITORY = Path(__file__).parent.parent
 KEY = "key_" + hashlib.sha512(b"tests").hexdigest()
@@ -54,6 +56,8 @@ uncertain_submit = "{uncertain}"
 in_flight = {in_flight}
 submit_ahead = {submit_ahead}
 max_output_mb = {max_output_mb}
+[log]
+level = "{level}"
 """
 DEFAULTS: Mapping[str, Any] = {
     "settle_timeout": 600,
@@ -62,6 +66,7 @@ DEFAULTS: Mapping[str, Any] = {
     "in_flight": 0,
     "submit_ahead": 1,
     "max_output_mb": 4096,
+    "level": "debug",
 }
 
 _numbers = itertools.count(1)
@@ -156,6 +161,11 @@ class Daemon:
     def events(self, name: str) -> list[dict[str, Any]]:
         """The log's lines of one event."""
         return [line for line in self.lines() if line["event"] == name]
+
+    def looks(self, times: int = 2) -> None:
+        """Wait until the inbox has been looked at so many times more, from the beginning of the look."""
+        before = len(self.events("inbox.scanned"))
+        eventually(lambda: len(self.events("inbox.scanned")) >= before + times + 1, what="looks at the inbox")
 
     def stop(self) -> int:
         """SIGTERM, and its exit code."""
@@ -293,15 +303,25 @@ class Site:
             process.kill()
             process.wait()
 
-    def settled(self, *, seconds: float = 60.0) -> None:
-        """Wait until every drop has come to an end, good or bad."""
-        over = ("done", "failed", "cancelled", "held")
+    def verify(self) -> None:
+        """All invariants hold. Only while no daemon is running."""
+        invariants.check(
+            self.root,
+            self.ledger,
+            self.runway.bill(),
+            key=self.runway.key,
+            dropped=self.dropped,
+            logs=self.logs,
+        )
 
-        def look() -> bool:
-            counts = self.counts()
-            return bool(counts) and not self.files("inbox") and all(state in over for state in counts)
-
-        eventually(look, seconds=seconds, what=f"all over: {self.counts()}, {self.files('inbox')}")
+    def reaches(self, *, seconds: float = 60.0, **counts: int) -> None:
+        """Wait until there are so many jobs in these states, and none in any other."""
+        deadline = time.monotonic() + seconds
+        while self.counts() != counts:
+            if time.monotonic() > deadline:
+                seen = {place: self.files(place) for place in PLACES}
+                raise AssertionError(f"not within {seconds} s: {counts}; it is {self.counts()}, {seen}")
+            time.sleep(0.02)
 
 
 def sidecar(prompt: str, text: str = "") -> bytes:

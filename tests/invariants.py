@@ -35,6 +35,8 @@ class Facts:
     def tasks_of(self, job: Row) -> list[Row]:
         """The tasks that were made for a job, known to the ledger or not."""
         prompt = job["params"].get("prompt_text")
+        if prompt is None:  # refused before it was known what it asks for
+            return []
         rivals = [other for other in self.jobs if other["params"].get("prompt_text") == prompt]
         assert len(rivals) == 1, f"prompts have to be unique: {prompt}"
         return self.tasks.get(prompt, [])

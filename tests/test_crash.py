@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from runway_watch.states import TABLE
-from tests import invariants
 from tests.forked import KILLED, run
 from tests.harness import Runway, Site, obstruct, sidecar, simulator, unique
 from tests.killing import Kill
@@ -211,13 +210,7 @@ def forgive(site: Site) -> None:
     if "held" in site.counts():
         assert run(site, *RETRY) == 0
         run(site, *ONCE)
-        verify(site)
-
-
-def verify(site: Site) -> None:
-    """All invariants hold."""
-    bill = site.runway.bill()
-    invariants.check(site.root, site.ledger, bill, key=site.runway.key, dropped=site.dropped, logs=site.logs)
+        site.verify()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -234,7 +227,7 @@ def test_a_kill_at_a_commit_loses_nothing_and_pays_nothing_twice(site: Site, row
     in_doubt = site.rows("SELECT job FROM generations WHERE state = 'submitting'")
     doubtful = bool(in_doubt and "uncertain" not in drive.settings) or (row, when) == (DOUBT, "after")
     run(site, *ONCE)
-    verify(site)
+    site.verify()
     assert ("held" in site.counts()) == doubtful
     forgive(site)
     assert {state for (state,) in site.rows("SELECT state FROM jobs")} == {drive.ends}
@@ -267,7 +260,7 @@ def test_a_kill_between_the_rows_of_the_table_is_made_good(site: Site, kill: Kil
     site.drop("sub/cat.png")
     assert run(site, *ONCE, kill=kill) == KILLED
     assert run(site, *ONCE) == 0
-    verify(site)
+    site.verify()
     ends = ("out.mp4", "png", "prompt.toml", "result.toml")
     assert site.files("done") == [f"sub/cat.{end}" for end in ends]
     assert len(site.paid()) == 1
@@ -288,7 +281,7 @@ def test_a_kill_while_a_drop_is_refused_leaves_it_refused_once(site: Site, kill:
     site.drop("sub/cat.png", text='ratoi = "16:9"')
     assert run(site, *ONCE, kill=kill) == KILLED
     assert run(site, *ONCE) == 1
-    verify(site)
+    site.verify()
     assert site.files("failed") == ["sub/cat.error.toml", "sub/cat.png", "sub/cat.prompt.toml"]
     assert site.counts() == {"failed": 1}
 
@@ -307,7 +300,7 @@ def test_when_one_of_several_outputs_vanished_all_are_fetched_again_under_their_
     assert run(site, *ONCE, kill=Kill("move", "after", ("collecting", "collected"))) == KILLED
     sorted((site.root / "processing").rglob(".*.part"))[1].unlink()
     assert run(site, *ONCE) == 0
-    verify(site)
+    site.verify()
     outputs = [f"cat.out-{k}.png" for k in (1, 2, 3, 4)]
     assert site.files("done") == [*outputs, "cat.png", "cat.prompt.toml", "cat.result.toml"]
     assert len(site.paid()) == 1
@@ -316,6 +309,6 @@ def test_when_one_of_several_outputs_vanished_all_are_fetched_again_under_their_
 def test_a_drop_that_is_refused_again_keeps_its_name(site: Site) -> None:
     refused(site)
     assert run(site, *ONCE) == 1
-    verify(site)
+    site.verify()
     assert site.files("failed") == ["cat.error.toml", "cat.png", "cat.prompt.toml"]
     assert site.counts() == {"failed": 1}
