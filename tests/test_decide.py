@@ -1,0 +1,275 @@
+"""What happens next: from where a generation stands and what its stage came back with, by table."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runway_watch.config import RetrySettings
+from runway_watch.decide import Move, decide, doubt, may_sweep, revive, verdict_of
+from runway_watch.job import (
+    Done,
+    Generation,
+    Job,
+    Later,
+    Never,
+    Outcome,
+    Output,
+    Place,
+    State,
+    Unsure,
+    Verdict,
+)
+from runway_watch.records import charged
+from runway_watch.states import TABLE, advance
+from tests.samples import NOW, VERDICT, call, item, job, retry
+
+S = State
+STAGES = (S.UPLOADING, S.SUBMITTING, S.RUNNING, S.COLLECTING)
+AGAIN = Never(VERDICT, again=True)
+
+
+def move(generation: Generation, outcome: Outcome, *, jitter: float = 0.0, **policy: Any) -> Move:
+    return decide(generation, outcome, retry=retry(**policy), now=NOW, jitter=jitter)
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "event"),
+    [
+        (S.UPLOADING, Done(), "uploaded"),
+        (S.SUBMITTING, Done({"task_id": "t"}), "submitted"),
+        (S.RUNNING, Done(), "succeeded"),
+        (S.COLLECTING, Done(), "collected"),
+        *((state, Later("x"), "later") for state in (*STAGES, S.RETIRING)),
+        *((state, Never(VERDICT), "fail") for state in (S.READY, *STAGES, S.HELD)),
+        (S.SUBMITTING, Unsure("x"), "doubt"),
+        (S.RUNNING, AGAIN, "again"),
+    ],
+)
+def test_an_outcome_becomes_a_move_that_the_table_has(state: State, outcome: Outcome, event: str) -> None:
+    generation = call(state=state)
+    assert move(generation, outcome).event == event
+    assert (state, event) in TABLE
+
+
+@pytest.mark.parametrize(
+    ("attempt", "later", "due", "counted"),
+    [
+        (0, Later("x"), 10.0, 1),
+        (1, Later("x"), 20.0, 2),
+        (3, Later("x"), 80.0, 4),
+        (0, Later("x", after=60.0), 60.0, 1),  # Retry-After wins
+        (3, Later("x", after=60.0), 80.0, 4),  # where it is longer
+        (0, Later("x", counts=False, after=60.0), 60.0, 0),
+        (2, Later("x", counts=False, after=0.0), 0.0, 2),
+        (2, Later("x", counts=False), 20.0, 2),
+    ],
+)
+def test_later_says_when_and_counts(attempt: int, later: Later, due: float, counted: int) -> None:
+    changes = move(call(state=S.UPLOADING, attempt=attempt), later).changes
+    assert (changes["due_at"], changes["attempt"], changes["reason"]) == (NOW + due, counted, "x")
+
+
+@pytest.mark.parametrize("state", [S.UPLOADING, S.SUBMITTING, S.COLLECTING])
+def test_age_turns_later_into_never_for_now(state: State) -> None:
+    last = call(state=state, attempt=4)
+    found = move(last, Later("unreachable", "no route"))
+    verdict = found.changes["verdict"]
+    assert (found.event, verdict.code, verdict.retryable) == ("fail", "retries.exhausted", True)
+    assert "5 times" in verdict.message
+    assert "no route" in verdict.message
+    assert move(last, Later("credits", counts=False, after=9.0)).event == "later"
+
+
+@pytest.mark.parametrize("state", [S.RUNNING, S.RETIRING])
+@given(attempt=st.integers(0, 10**6))
+def test_no_deadline_of_ours_ends_what_is_paid_for(state: State, attempt: int) -> None:
+    found = move(call(state=state, attempt=attempt), Later("unreachable"))
+    assert found.event == "later"
+    assert found.changes["due_at"] <= NOW + 900
+
+
+def test_done_forgets_the_troubles_before_it() -> None:
+    found = move(call(state=S.UPLOADING, attempt=3, reason="share", message="x"), Done({"uploaded_at": 1.0}))
+    assert found.changes == {"attempt": 0, "due_at": NOW, "reason": None, "message": None, "uploaded_at": 1.0}
+
+
+@pytest.mark.parametrize("outcome", [Done({"credits": 60}), Never(VERDICT, facts={"credits": 3}), AGAIN])
+def test_runways_last_word_ends_the_task(outcome: Outcome) -> None:
+    assert move(call(state=S.RUNNING), outcome).changes["ended_at"] == NOW
+
+
+def test_a_task_that_runway_lost_has_no_end() -> None:
+    lost = Never(VERDICT, facts={"ended_at": None})
+    assert move(call(state=S.RUNNING), lost).changes["ended_at"] is None
+
+
+def test_a_doubtful_call_is_held_and_told_as_perhaps_paid() -> None:
+    generation = call(state=S.SUBMITTING, tries=1, submitted_at=1.0, ended_at=2.0)
+    found = move(generation, Unsure("reset", 502))
+    assert found.event == "doubt"
+    assert found.changes["verdict"] == doubt("reset", 502)
+    held = _moved(generation, found)
+    assert (held.tries, charged([held])) == (2, "unknown")
+
+
+def _moved(generation: Generation, found: Move) -> Generation:
+    fields = {name: getattr(generation, name) for name in Generation.__dataclass_fields__}
+    return Generation(**{**fields, **found.changes, "state": advance(generation.state, found.event)})
+
+
+def test_resubmitting_begins_afresh_and_remembers_that_it_may_have_been_paid() -> None:
+    generation = call(state=S.SUBMITTING, uploaded_at=1.0, credits=7)
+    found = move(generation, Unsure("reset"), uncertain_submit="resubmit")
+    again = _moved(generation, found)
+    assert (again.state, again.uploaded_at, again.due_at) == (S.READY, None, NOW + 10)
+    assert (again.reason, again.credits, charged([again])) == ("submit.uncertain", 7, "unknown")
+
+
+def test_resubmitting_ends_after_as_many_paid_calls_as_allowed_whatever_lies_between() -> None:
+    policy: dict[str, Any] = {"uncertain_submit": "resubmit", "attempts": 3}
+    generation = call(state=S.SUBMITTING)
+    sent = 1
+    while (found := move(generation, Unsure("reset"), **policy)).event == "again":
+        generation = _moved(generation, found)
+        for event, outcome in (("upload", None), ("uploaded", Done({"uploaded_at": NOW})), ("submit", None)):
+            step = move(generation, outcome, **policy) if outcome else Move(event, {})
+            generation = _moved(generation, step)
+        sent += 1
+    assert (sent, found.event) == (3, "doubt")
+
+
+@pytest.mark.parametrize(
+    ("tries", "event"), [(0, "again"), (1, "again"), (4, "again"), (5, "fail"), (9, "fail")]
+)
+def test_a_task_that_failed_for_a_moment_is_paid_anew_a_few_times(tries: int, event: str) -> None:
+    found = move(call(state=S.RUNNING, tries=tries), Never(VERDICT, again=True, facts={"credits": 12}))
+    assert (found.event, found.changes["credits"]) == (event, 12)
+    if event == "again":
+        assert (found.changes["task_id"], found.changes["polls"]) == (None, 0)
+        assert found.changes["due_at"] >= NOW + 10
+    else:
+        assert found.changes["verdict"].retryable
+
+
+@given(st.sampled_from(STAGES), st.integers(0, 50), st.floats(0, 1), st.none() | st.floats(0, 1e5))
+def test_nothing_is_due_before_it_was_asked_for(
+    state: State, attempt: int, jitter: float, after: float | None
+) -> None:
+    found = move(call(state=state, attempt=attempt), Later("x", after=after), jitter=jitter)
+    assert found.event == "fail" or found.changes["due_at"] >= NOW + max(after or 0.0, 5.0)
+
+
+FILM = Output(".j1-1-1.part", ".mp4", "f" * 64, 9000)
+OTHER = Verdict("collect", "output.unsafe", "No.")
+
+
+@pytest.mark.parametrize(
+    ("calls", "verdict"),
+    [
+        ([call(outputs=(FILM,))], None),
+        ([call(verdict=VERDICT)], VERDICT),
+        ([call(verdict=VERDICT), call(n=2, outputs=(FILM,))], None),  # one of several is a result
+        ([call(verdict=OTHER), call(n=2, verdict=VERDICT)], OTHER),
+    ],
+)
+def test_a_job_is_done_when_anything_came_of_it(calls: list[Generation], verdict: Verdict | None) -> None:
+    assert verdict_of(job(), calls) == verdict
+
+
+def test_a_job_without_reason_or_result_is_a_bug_of_ours() -> None:
+    found = verdict_of(job(), [call()])
+    assert found is not None
+    assert found.code == "internal"
+    assert verdict_of(job(verdict=VERDICT), [call()]) == VERDICT
+
+
+COLLECT = Verdict("collect", "retries.exhausted", "No room.", retryable=True)
+PAID = call(
+    state=S.FAILED,
+    task_id="t1",
+    verdict=COLLECT,
+    credits=60,
+    submitted_at=NOW - 90,
+    ended_at=NOW - 50,
+    tries=1,
+    attempt=5,
+)
+
+
+def revived(was: Job, before: Generation, **changes: Any) -> tuple[Job, Generation]:
+    fresh = job("new", name="cat", **changes)
+    return revive(fresh, call("new", due_at=NOW + 7), was=was, before=before)
+
+
+WAS = job("old", name="cat", state=S.FAILED, place=Place.FAILED, accepted_at=NOW - 100, sweeps=2)
+
+
+def test_what_was_paid_for_and_finished_is_only_fetched() -> None:
+    back, again = revived(WAS, PAID)
+    assert (back.id, back.accepted_at, back.sweeps, back.state) == ("old", NOW - 100, 2, S.COLLECTING)
+    assert (again.state, again.task_id, again.attempt, again.verdict) == (S.COLLECTING, "t1", 0, None)
+    assert (again.credits, again.due_at) == (60, NOW + 7)
+
+
+def test_it_is_the_same_wish_though_its_file_had_to_be_filed_under_another_name() -> None:
+    renamed = item(name="cat (2)")
+    params = {"model": "gen4.5", "prompt_image": "file:cat (2).png", "duration": 5}
+    _, again = revived(WAS, PAID, inputs=(renamed, item(".prompt.toml")), params=params)
+    assert again.state is S.COLLECTING
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"params": {"model": "gen4.5", "prompt_image": "file:cat.png", "duration": 10}},
+        {"operation": "text_to_image"},
+        {"inputs": (item(sha256="b" * 64),)},
+    ],
+)
+def test_another_wish_is_paid_for_and_keeps_what_it_has_cost(changes: dict[str, Any]) -> None:
+    _, again = revived(WAS, PAID, **changes)
+    assert (again.state, again.task_id, again.credits, again.job) == (S.READY, None, 60, "old")
+    assert charged([again]) == "yes"
+
+
+def test_what_failed_before_its_output_was_there_is_paid_anew() -> None:
+    failed = call(state=S.FAILED, task_id="t1", verdict=VERDICT, submitted_at=NOW - 9, ended_at=NOW - 5)
+    _, again = revived(WAS, failed)
+    assert (again.state, charged([again])) == (S.READY, "no")
+
+
+def test_a_doubtful_call_that_comes_back_stays_doubtful_in_its_records() -> None:
+    held = call(state=S.HELD, verdict=doubt("reset"), submitted_at=NOW - 9, tries=1)
+    refused = call("new", state=S.RETIRING, verdict=VERDICT)
+    _, again = revive(job("new", state=S.RETIRING, verdict=VERDICT), refused, was=WAS, before=held)
+    assert (again.state, charged([again])) == (S.RETIRING, "unknown")
+
+
+def test_a_refused_comer_back_is_refused_though_it_was_paid_for() -> None:
+    refused = call("new", state=S.RETIRING, verdict=VERDICT)
+    back, again = revive(job("new", state=S.RETIRING, verdict=VERDICT), refused, was=WAS, before=PAID)
+    assert (back.state, again.state, again.credits) == (S.RETIRING, S.RETIRING, 60)
+
+
+@pytest.mark.parametrize(
+    ("changes", "may"),
+    [
+        ({}, True),
+        ({"sweeps": 2}, True),
+        ({"sweeps": 3}, False),
+        ({"state": S.CANCELLED}, False),
+        ({"state": S.HELD}, False),
+        ({"place": Place.INBOX}, False),
+        ({"verdict": None}, False),
+        ({"verdict": OTHER}, False),
+    ],
+)
+def test_the_sweep_takes_what_may_work_now_and_not_too_often(changes: dict[str, Any], may: bool) -> None:
+    failed: dict[str, Any] = {"state": S.FAILED, "place": Place.FAILED, "verdict": VERDICT}
+    assert may_sweep(job(**failed | changes), sweeps=3) is may
+
+
+def test_the_policy_is_the_contracts() -> None:
+    assert (RetrySettings().attempts, RetrySettings().uncertain_submit) == (5, "hold")

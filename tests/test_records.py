@@ -1,0 +1,158 @@
+"""The records beside a job parse back, and hold exactly the keys that the contract names."""
+
+import tomllib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runway_watch import records
+from runway_watch.decide import doubt
+from runway_watch.job import Generation, Output, Place, State, Verdict
+from tests.samples import NOW, VERDICT, call, item, job
+
+S = State
+FILM = Output(".j1-1-1.part", ".mp4", "f" * 64, 9000)
+DONE = call(
+    state=S.RETIRING,
+    task_id="task-1",
+    status="SUCCEEDED",
+    credits=60,
+    submitted_at=NOW + 5,
+    ended_at=NOW + 47.25,
+    tries=1,
+    outputs=(FILM,),
+)
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(NOW + seconds, UTC)
+
+
+def result(*calls: Generation, **changes: Any) -> dict[str, Any]:
+    filed = job(place=Place.PROCESSING, target=Place.DONE, target_name="cat (2)", name="cat", **changes)
+    outputs = {c.n: [f"cat (2).out-{c.n}.mp4"] if c.outputs else [] for c in calls}
+    return tomllib.loads(records.result(filed, calls, outputs, at=NOW + 50))
+
+
+def error(*calls: Generation, verdict: Verdict = VERDICT) -> dict[str, Any]:
+    return tomllib.loads(records.error(job(), calls, verdict))
+
+
+def test_a_result_has_the_contracts_keys_and_values() -> None:
+    assert result(DONE) == {
+        "schema": 1,
+        "job": "j1",
+        "status": "done",
+        "operation": "image_to_video",
+        "input": "cat (2).png",
+        "input_sha256": "a" * 64,
+        "accepted_at": at(0),
+        "submitted_at": at(5),
+        "finished_at": at(50),
+        "credits": 60,
+        "request": {"model": "gen4.5", "prompt_image": "file:cat.png", "duration": 5},
+        "generation": [
+            {
+                "task_id": "task-1",
+                "status": "SUCCEEDED",
+                "credits": 60,
+                "seconds": 42.2,
+                "outputs": ["cat (2).out-1.mp4"],
+                "output_sha256": ["f" * 64],
+            }
+        ],
+    }
+
+
+def test_of_several_generations_each_is_told_and_their_credits_are_added() -> None:
+    failed = call(n=2, state=S.RETIRING, task_id="task-2", status="FAILED", credits=5, submitted_at=NOW + 2)
+    refused = Verdict("poll", "task.safety", "No.", failure_code="SAFETY.INPUT.TEXT")
+    found = result(DONE, Generation(**{**_fields(failed), "verdict": refused}))
+    assert (found["credits"], found["submitted_at"]) == (65, at(2))
+    second = found["generation"][1]
+    assert (second["failure_code"], second["outputs"], "seconds" in second) == (
+        "SAFETY.INPUT.TEXT",
+        [],
+        False,
+    )
+
+
+def _fields(generation: Generation) -> dict[str, Any]:
+    return {name: getattr(generation, name) for name in Generation.__dataclass_fields__}
+
+
+def test_a_sidecar_alone_is_the_input_itself() -> None:
+    found = result(DONE, inputs=(item(".prompt.toml"),), media_suffix="")
+    assert found["input"] == "cat (2).prompt.toml"
+
+
+ERROR_KEYS = [
+    *("schema", "job", "status", "stage", "code", "message", "hint", "problems"),
+    *("retryable", "attempts", "charged", "credits"),
+]
+
+
+def test_an_error_has_the_contracts_keys() -> None:
+    assert list(error(call())) == ERROR_KEYS
+    full = Verdict("poll", "task.safety", "No.", failure_code="SAFETY", http_status=400, problems=("a", "b"))
+    found = error(call(state=S.RETIRING, task_id="t9", attempt=2, tries=3), verdict=full)
+    assert list(found) == [*ERROR_KEYS, "task_id", "failure_code", "http_status"]
+    assert (found["attempts"], found["problems"], found["task_id"]) == (3, ["a", "b"], "t9")
+
+
+@pytest.mark.parametrize(
+    ("changes", "charged"),
+    [
+        ({}, "no"),
+        ({"credits": 5, "submitted_at": NOW, "ended_at": NOW + 9}, "yes"),
+        ({"submitted_at": NOW, "ended_at": NOW + 9}, "no"),  # Runway refunds what failed
+        ({"submitted_at": NOW}, "unknown"),
+        ({"credits": 5, "submitted_at": NOW}, "unknown"),
+        ({"credits": 5}, "yes"),
+    ],
+)
+def test_charged_says_whether_it_cost_anything(changes: dict[str, Any], charged: str) -> None:
+    assert error(call(**changes))["charged"] == charged
+
+
+def test_one_doubtful_call_makes_it_unknown_and_no_call_makes_it_no() -> None:
+    assert records.charged([DONE, call(n=2, submitted_at=NOW)]) == "unknown"
+    assert records.charged([DONE, call(n=2)]) == "yes"
+    assert records.charged([]) == "no"
+
+
+def test_a_held_record_says_since_when_and_what_to_do() -> None:
+    verdict = doubt("timeout", 504)
+    found = tomllib.loads(records.held(job(), verdict, since=NOW))
+    assert found == {
+        "schema": 1,
+        "job": "j1",
+        "status": "held",
+        "code": "submit.uncertain",
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "since": at(0),
+        "http_status": 504,
+    }
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(TEXT, TEXT, st.lists(TEXT, max_size=3))
+def test_whatever_runway_says_parses_back(message: str, hint: str, problems: list[str]) -> None:
+    found = error(call(), verdict=Verdict("poll", "internal", message, hint=hint, problems=tuple(problems)))
+    assert (found["message"], found["hint"], found["problems"]) == (message, hint, problems)
+
+
+def test_values_that_toml_does_not_know_are_left_out_at_every_depth() -> None:
+    found = result(DONE, params={"a": None, "b": [{"c": None, "d": (1, None)}]})
+    assert found["request"] == {"b": [{"d": [1]}]}
+
+
+@pytest.mark.parametrize(("table", "owner"), [({"job": "j1"}, "j1"), ({"job": 7}, None), ({}, None)])
+def test_a_record_names_its_job(table: dict[str, Any], owner: str | None) -> None:
+    assert records.job_of(table) == owner
