@@ -231,6 +231,10 @@ def _complaints() -> Iterator[None]:
         _complain([str(error)], LOCKED)
     except (RunwayWatchError, ImportError) as error:
         _complain([str(error)], FAILED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _complain([f"{error.filename}: {error.strerror}"], FAILED)
 
 
 def _complain(problems: "tuple[str, ...] | list[str]", code: int) -> None:

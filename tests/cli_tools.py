@@ -31,19 +31,22 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "runway_watch", *words]
 
 
+def _as(user: int | None) -> list[str]:
+    """What goes before a command so that another user runs it."""
+    who = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
+    return [] if user is None else ["setpriv", *who]
+
+
 def cli(
     *words: str, at: Path, env: Mapping[str, str] | None = None, user: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end in a folder, which is its home too; `user` only by root."""
     return subprocess.run(
-        command(*words),
+        [*_as(user), *command(*words)],
         capture_output=True,
         text=True,
         cwd=at,
         env=environment(at, env),
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
         timeout=SECONDS,
     )
 
@@ -60,7 +63,7 @@ def unprivileged() -> Iterator[tuple[Path, int | None]]:
     try:
         if user is not None:
             os.chown(folder, user, user)
-            if cli("--version", at=folder, user=user).returncode != 0:
+            if shutil.which("setpriv") is None or cli("--version", at=folder, user=user).returncode != 0:
                 raise PermissionError("nobody cannot run this interpreter")
         yield folder, user
     finally:

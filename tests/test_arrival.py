@@ -77,7 +77,8 @@ async def stage(base: Path) -> AsyncIterator[Stage]:
     spool.make()
     table = {"watch": [{"root": str(root), "settle_seconds": 0}], "api": {"base_url": CLOSED_PORT}}
     chosen = config.parse(table, {})
-    clerk, ledger = Clerk(), Ledger(f"sqlite:///{base / 'ledger.sqlite3'}")
+    ledger = Ledger(f"sqlite:///{base / 'ledger.sqlite3'}")
+    clerk = Clerk(ledger)
     async with Api(base_url=CLOSED_PORT, key="key_" + "0" * 128) as api, Courier(allow_http=True) as courier:
         account = Account(api, chosen.limits)
         bench = Bench(chosen, ledger, clerk, api, courier, account, {str(root): spool}, lambda: None)

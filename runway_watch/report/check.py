@@ -58,8 +58,11 @@ def check(settings: Settings, places: Places, environment: Mapping[str, str]) ->
 
 def _folders(watch: WatchSettings) -> Iterator[Line]:
     root = watch.root
-    if not root.is_dir():
+    if not _is_there(root) or not root.is_dir():
         yield _bad("root", f"{root} is not there: mount it, or make it (`runway-watch init {root}`)")
+        return
+    if not os.access(root, os.R_OK | os.X_OK):
+        yield _bad("root", f"{root} cannot be entered: change its owner or mode")
         return
     missing = [place for place in Place if not (root / place).is_dir()]
     if missing:
@@ -112,24 +115,31 @@ def _observer(watch: WatchSettings) -> Line:
 
 def _ledger(places: Places) -> Line:
     name = str(places.ledger or "the database")
-    note = holder(places.lock)
-    running = f"; a daemon is running (process {note.get('pid')})" if note is not None else ""
-    if places.ledger is None or not places.ledger.exists():
+    if places.ledger is None or not _is_there(places.ledger):
         folder = _existing(places.ledger.parent if places.ledger else places.lock.parent)
         if not os.access(folder, os.W_OK):
             return _bad("ledger", f"{name} cannot be made: {folder} cannot be written to")
         return _good("ledger", f"{name} will be made by the first run")
+    if not os.access(places.ledger, os.R_OK | os.W_OK):
+        return _bad("ledger", f"{name} belongs to another user: run this, and the daemon, as its owner")
     if mounts.is_remote(mounts.kind(places.ledger)):
         return _bad("ledger", f"{name} is on a network drive, where SQLite is unsafe: set `state.url`")
     try:
         Ledger(places.ledger_url, readonly=True).close()
     except LedgerError as error:
         return _bad("ledger", f"{name}: {error}")
+    note = holder(places.lock)
+    running = f"; a daemon is running (process {note.get('pid')})" if note is not None else ""
     return _good("ledger", f"{name}{running}")
 
 
 def _existing(folder: Path) -> Path:
-    return folder if folder.exists() else _existing(folder.parent)
+    return folder if _is_there(folder) else _existing(folder.parent)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether it can be seen; unlike `exists`, a folder on the way that cannot be entered raises nothing."""
+    return os.access(path, os.F_OK)
 
 
 async def _account(settings: Settings, key: SecretStr) -> list[Line]:
