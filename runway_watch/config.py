@@ -117,7 +117,7 @@ class PollSettings(_Table):
     """`[poll]`: how often a task is asked about, in seconds."""
 
     min_seconds: float = Field(default=POLL_FLOOR, gt=0)
-    max_seconds: float = Field(default=30.0, gt=0)
+    max_seconds: float = Field(default=30.0, gt=0, validate_default=True)
 
     @field_validator("max_seconds")
     @classmethod
@@ -170,7 +170,7 @@ class Settings(_Table):
 
     api: ApiSettings = ApiSettings()
     state: StateSettings = StateSettings()
-    watch: tuple[WatchSettings, ...] = Field(min_length=1)
+    watch: tuple[WatchSettings, ...]
     limits: LimitSettings = LimitSettings()
     poll: PollSettings = PollSettings()
     retry: RetrySettings = RetrySettings()
@@ -189,6 +189,8 @@ class Settings(_Table):
     @field_validator("watch")
     @classmethod
     def _separate(cls, watches: tuple[WatchSettings, ...]) -> tuple[WatchSettings, ...]:
+        if not watches:
+            raise ValueError("there has to be one [[watch]] at least")
         roots = [watch.root.resolve() for watch in watches]
         for root in roots:
             if any(root != other and root.is_relative_to(other) for other in roots) or roots.count(root) > 1:
