@@ -1,0 +1,556 @@
+"""The ledger: guarded, whole, on disk, and one row in the history for each move."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from runway_watch.decide import Move
+from runway_watch.errors import LedgerError, LostUpdate
+from runway_watch.job import Generation, Job, Output, Place, Reference, State, Verdict
+from runway_watch.ledger import Ledger, file_of
+from runway_watch.ledger.rows import from_generation, from_job, to_generation, to_job
+from runway_watch.states import IllegalMove
+from tests.samples import NOW, VERDICT, call, item, job
+
+S = State
+FILM = Output(".j1-1-1.part", ".mp4", "f" * 64, 9000)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(url(tmp_path)) as opened:
+        yield opened
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'ledger.sqlite3'}"
+
+
+def file(folder: Path) -> Path:
+    return folder / "ledger.sqlite3"
+
+
+def contents(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(file(folder))) as db:
+        return list(db.iterdump())
+
+
+def admitted(
+    ledger: Ledger, job_id: str = "j1", state: State = S.READY, **changes: Any
+) -> tuple[Job, Generation]:
+    there = job(job_id, state=state, **changes)
+    one = call(job_id, state)
+    ledger.admit([(there, [one])])
+    return there, one
+
+
+def stands(ledger: Ledger, job_id: str = "j1") -> tuple[State, State]:
+    found = ledger.job(job_id)
+    assert found is not None
+    return found[0].state, found[1][0].state
+
+
+# -- opening -------------------------------------------------------------------------------------------
+
+
+def test_what_is_committed_survives_a_power_cut(ledger: Ledger) -> None:
+    with ledger._reading() as db:
+        found = [
+            db.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert found == ["wal", 2, 1]
+
+
+def test_the_folder_of_the_ledger_is_made(tmp_path: Path) -> None:
+    Ledger(url(tmp_path / "a/b")).close()
+    assert file(tmp_path / "a/b").exists()
+
+
+def test_a_reader_can_change_nothing_and_makes_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    admitted(ledger)
+    with Ledger(url(tmp_path), readonly=True) as reader:
+        assert [found.id for found in reader.live()] == ["j1"]
+        with pytest.raises(LedgerError, match="readonly"):
+            reader.order("retry", "j1", at=NOW)
+    with pytest.raises(LedgerError, match="has not run yet"):
+        Ledger(url(tmp_path / "none"), readonly=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_reader_of_an_empty_file_is_told_so(tmp_path: Path) -> None:
+    file(tmp_path).touch()
+    with pytest.raises(LedgerError, match="empty"):
+        Ledger(url(tmp_path), readonly=True)
+
+
+def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.close()
+    with closing(sqlite3.connect(file(tmp_path))) as db:
+        db.execute("UPDATE meta SET value = '999'")
+        db.commit()
+    before = contents(tmp_path)
+    for readonly in (False, True):
+        with pytest.raises(LedgerError, match="version 999, newer"):
+            Ledger(url(tmp_path), readonly=readonly)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("address", ["nonsense", "nosuch://x", "postgresql+nosuchdriver://h/db", ""])
+def test_an_address_that_is_none_is_the_operators_error_and_no_crash(address: str) -> None:
+    with pytest.raises(LedgerError):
+        Ledger(address)
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    file(tmp_path).write_bytes(b"no database at all " * 100)
+    with pytest.raises(LedgerError, match="not a database"):
+        Ledger(url(tmp_path))
+
+
+def test_a_ledger_below_something_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError):
+        Ledger(url(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("sqlite:////a/b.db", Path("/a/b.db")),
+        ("sqlite://", None),
+        ("sqlite:///:memory:", None),
+        ("postgresql://h/d", None),
+    ],
+)
+def test_the_file_of_an_address(address: str, path: Path | None) -> None:
+    assert file_of(address) == path
+
+
+# -- rows ----------------------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+INPUTS = st.builds(item, st.sampled_from([".png", ".prompt.toml"]), name=TEXT, size=st.integers(0, 2**40))
+VERDICTS = st.builds(
+    Verdict,
+    TEXT,
+    TEXT,
+    TEXT,
+    problems=st.lists(TEXT, max_size=3).map(tuple),
+    http_status=st.none() | st.integers(100, 599),
+)
+JOBS = st.builds(
+    job,
+    folder=TEXT,
+    name=TEXT,
+    dropped_as=TEXT,
+    place=st.sampled_from(Place),
+    target=st.none() | st.sampled_from(Place),
+    target_name=st.none() | TEXT,
+    state=st.sampled_from(State),
+    params=st.dictionaries(TEXT, JSON, max_size=3),
+    inputs=st.lists(INPUTS, max_size=2).map(tuple),
+    references=st.dictionaries(
+        TEXT, st.builds(Reference, TEXT, TEXT, st.integers(0, 2**40), TEXT), max_size=2
+    ),
+    verdict=st.none() | VERDICTS,
+    finished_at=st.none() | st.floats(0, 4e9),
+)
+CALLS = st.builds(
+    call,
+    progress=st.none() | st.floats(0, 1),
+    outputs=st.lists(st.builds(Output, TEXT, TEXT, TEXT, st.integers(0, 2**40)), max_size=2).map(tuple),
+    verdict=st.none() | VERDICTS,
+    message=st.none() | TEXT,
+)
+
+
+@given(JOBS, CALLS)
+def test_records_come_back_from_rows_as_they_were(there: Job, one: Generation) -> None:
+    assert to_job(from_job(there)) == there
+    assert to_generation(from_generation(one)) == one
+
+
+@given(JOBS, CALLS)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_records_come_back_from_the_disk_as_they_were(tmp_path: Path, there: Job, one: Generation) -> None:
+    file(tmp_path).unlink(missing_ok=True)
+    with Ledger(url(tmp_path)) as ledger:
+        ledger.admit([(there, [one])])
+        assert ledger.job("j1") == (there, [one])
+
+
+# -- moves ---------------------------------------------------------------------------------------------
+
+
+def test_a_move_changes_the_generation_the_job_and_the_history_together(ledger: Ledger) -> None:
+    _, one = admitted(ledger)
+    [moved] = ledger.move([(one, Move("upload", {"due_at": NOW + 1, "attempt": 1}))], at=NOW + 2)
+    assert (moved.state, moved.due_at) == (S.UPLOADING, NOW + 1)
+    assert ledger.calls("j1") == [moved]
+    assert stands(ledger) == (S.UPLOADING, S.UPLOADING)
+    accepted, told = ledger.story("j1")
+    assert (accepted["event"], accepted["n"], accepted["note"]) == ("accepted", 0, {"path": "j1.png"})
+    assert (told["event"], told["was"], told["state"], told["at"]) == (
+        "upload",
+        "ready",
+        "uploading",
+        NOW + 2,
+    )
+    assert told["note"] == {"attempt": 1}
+
+
+def test_a_generation_that_is_not_where_it_was_believed_to_be_is_not_moved(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    _, one = admitted(ledger)
+    ledger.move([(one, Move("upload", {}))], at=NOW)
+    before = contents(tmp_path)
+    for event in ("upload", "fail"):
+        with pytest.raises(LostUpdate, match="j1"):
+            ledger.move([(one, Move(event, {"attempt": 9}))], at=NOW)
+    with pytest.raises(LostUpdate):
+        ledger.note(one, {"attempt": 9})
+    with pytest.raises(LostUpdate):
+        ledger.move([(call("nobody"), Move("upload", {}))], at=NOW)
+    assert contents(tmp_path) == before
+
+
+def test_an_illegal_move_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    _, one = admitted(ledger)
+    before = contents(tmp_path)
+    with pytest.raises(IllegalMove):
+        ledger.move([(one, Move("succeeded", {}))], at=NOW)
+    assert contents(tmp_path) == before
+
+
+def test_moves_are_made_all_or_none(ledger: Ledger, tmp_path: Path) -> None:
+    _, one = admitted(ledger)
+    before = contents(tmp_path)
+    with pytest.raises(LostUpdate):
+        ledger.move([(one, Move("upload", {})), (call("gone"), Move("upload", {}))], at=NOW)
+    assert contents(tmp_path) == before
+
+
+def test_jobs_are_admitted_all_or_none(ledger: Ledger, tmp_path: Path) -> None:
+    before = contents(tmp_path)
+    twin = job("j2", name="j1")
+    with pytest.raises(LostUpdate, match="contradict"):
+        ledger.admit([(job("j1"), [call("j1")]), (twin, [call("j2")])])
+    assert contents(tmp_path) == before
+
+
+def test_a_note_is_no_move(ledger: Ledger) -> None:
+    _, one = admitted(ledger)
+    assert ledger.note(one, {"progress": 0.5}).progress == 0.5
+    assert (len(ledger.story("j1")), stands(ledger)) == (1, (S.READY, S.READY))
+
+
+def test_polls_that_bring_nothing_new_are_not_told(ledger: Ledger) -> None:
+    _, one = admitted(ledger, state=S.RUNNING)
+    [one] = ledger.move([(one, Move("later", {"due_at": NOW + 5, "attempt": 0}))], at=NOW)
+    ledger.move([(one, Move("later", {"due_at": NOW + 9, "attempt": 1, "reason": "unreachable"}))], at=NOW)
+    assert [told["event"] for told in ledger.story("j1")] == ["accepted", "later"]
+
+
+# -- what must never be true ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET state = 'lost'",
+        "UPDATE jobs SET place = 'desk'",
+        "UPDATE generations SET state = 'lost'",
+        "UPDATE generations SET state = 'running', task_id = NULL",
+        "UPDATE generations SET job = 'nobody'",
+        "UPDATE jobs SET params = NULL",
+        "DELETE FROM jobs",
+    ],
+)
+def test_the_database_itself_refuses_what_must_never_be_true(ledger: Ledger, statement: str) -> None:
+    admitted(ledger)
+    with ledger._engine.connect() as db, pytest.raises(IntegrityError):
+        db.execute(text(statement))
+
+
+def test_one_input_has_one_live_job_and_many_that_are_over(ledger: Ledger) -> None:
+    for n, state in enumerate((S.DONE, S.FAILED, S.CANCELLED, S.READY)):
+        admitted(ledger, f"j{n}", state, name="cat")
+    with pytest.raises(LostUpdate):
+        admitted(ledger, "twin", name="cat")
+    admitted(ledger, "other-kind", name="cat", media_suffix=".jpg")
+    admitted(ledger, "other-folder", name="cat", folder="a")
+    admitted(ledger, "other-root", name="cat", root="/srv/other")
+
+
+# -- where the files are -------------------------------------------------------------------------------
+
+
+def test_a_journey_is_aimed_made_and_ended(ledger: Ledger) -> None:
+    there, _ = admitted(ledger, place=Place.INBOX, target=Place.PROCESSING, target_name="cat (2)")
+    assert [found.id for found in ledger.in_transit()] == ["j1"]
+    ledger.arrived([there])
+    found = ledger.job("j1")
+    assert found is not None
+    arrived = found[0]
+    assert (arrived.place, arrived.name, arrived.target, arrived.target_name) == (
+        Place.PROCESSING,
+        "cat (2)",
+        None,
+        None,
+    )
+    assert ledger.in_transit() == []
+    aimed = ledger.aim(arrived, target=Place.DONE, name="cat")
+    assert (aimed.target, aimed.target_name) == (Place.DONE, "cat")
+    with pytest.raises(LostUpdate):
+        ledger.arrived([there])  # it is in no inbox any more
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"outputs": (FILM,)}, S.DONE),
+        ({"verdict": VERDICT}, S.FAILED),
+        ({"verdict": Verdict("x", "cancelled", "x")}, S.CANCELLED),
+    ],
+)
+def test_the_end_of_a_job_is_committed_with_the_arrival_of_its_files(
+    ledger: Ledger, changes: dict[str, Any], state: State
+) -> None:
+    there, _ = admitted(ledger, state=S.RETIRING)
+    one = ledger.note(call(state=S.RETIRING), changes)
+    there = ledger.aim(there, target=Place.DONE, name="cat")
+    over = ledger.retire(there, [one], at=NOW + 9)
+    found = ledger.job("j1")
+    assert found is not None
+    assert (over.state, over.place, over.finished_at) == (state, Place.DONE, NOW + 9)
+    assert (found[0].state, found[0].place, found[0].target, found[0].finished_at) == (
+        state,
+        Place.DONE,
+        None,
+        NOW + 9,
+    )
+    with pytest.raises(LostUpdate):
+        ledger.retire(there, [one], at=NOW + 9)
+
+
+@pytest.mark.parametrize(
+    ("was", "to", "event"),
+    [
+        (S.FAILED, S.READY, "release"),
+        (S.FAILED, S.RETIRING, "fail"),
+        (S.FAILED, S.COLLECTING, "recollect"),
+        (S.HELD, S.READY, "release"),
+        (S.HELD, S.RETIRING, "fail"),
+        (S.CANCELLED, S.READY, "release"),
+    ],
+)
+def test_a_job_comes_back_by_the_table_and_its_history_goes_on(
+    ledger: Ledger, was: State, to: State, event: str
+) -> None:
+    there, _ = admitted(ledger, state=was)
+    back = job(state=to, place=Place.INBOX, target=Place.PROCESSING, target_name="j1")
+    ledger.readmit(back, call(state=to, task_id="t"), was=there, at=NOW)
+    assert stands(ledger) == (to, to)
+    assert [told["event"] for told in ledger.story("j1")] == ["accepted", event]
+
+
+@pytest.mark.parametrize(
+    ("was", "to"),
+    [
+        (S.DONE, S.READY),
+        (S.RUNNING, S.READY),
+        (S.HELD, S.COLLECTING),
+        (S.CANCELLED, S.COLLECTING),
+        (S.DONE, S.COLLECTING),
+    ],
+)
+def test_nothing_comes_back_from_where_the_table_has_no_way(
+    ledger: Ledger, tmp_path: Path, was: State, to: State
+) -> None:
+    there, _ = admitted(ledger, state=was)
+    before = contents(tmp_path)
+    with pytest.raises(IllegalMove):
+        ledger.readmit(job(state=to), call(state=to, task_id="t"), was=there, at=NOW)
+    assert contents(tmp_path) == before
+
+
+def test_a_job_that_came_back_already_does_not_come_back_again(ledger: Ledger, tmp_path: Path) -> None:
+    there, _ = admitted(ledger, state=S.FAILED)
+    ledger.readmit(job(), call(), was=there, at=NOW)
+    before = contents(tmp_path)
+    with pytest.raises(LostUpdate):
+        ledger.readmit(job(), call(), was=there, at=NOW)
+    assert contents(tmp_path) == before
+
+
+# -- what is remembered --------------------------------------------------------------------------------
+
+
+def test_an_upload_is_known_per_account_as_long_as_it_is_fresh(ledger: Ledger) -> None:
+    ledger.uploaded("me", "abc", uri="runway://1", at=NOW)
+    assert ledger.upload("me", "abc", since=NOW - 1) == "runway://1"
+    assert ledger.upload("me", "abc", since=NOW) is None
+    assert ledger.upload("you", "abc", since=0) is None
+    ledger.uploaded("me", "abc", uri="runway://2", at=NOW + 5)
+    assert ledger.upload("me", "abc", since=NOW) == "runway://2"
+    ledger.prune(before=NOW + 5)
+    assert ledger.upload("me", "abc", since=0) == "runway://2"
+    ledger.prune(before=NOW + 6)
+    assert ledger.upload("me", "abc", since=0) is None
+
+
+def test_orders_are_carried_out_in_their_order_and_once(ledger: Ledger) -> None:
+    for job_id in ("b", "a"):
+        ledger.order("retry", job_id, at=NOW)
+    (first, *what), second = ledger.orders()
+    assert (what, second[1:]) == (["retry", "b"], ("retry", "a"))
+    ledger.carried_out(first)
+    ledger.carried_out(first)
+    assert ledger.orders() == [second]
+
+
+# -- questions -----------------------------------------------------------------------------------------
+
+Fill = Callable[..., None]
+
+
+@pytest.fixture
+def fill(ledger: Ledger) -> Fill:
+    """Put a job with one generation into the ledger, as it stands."""
+
+    def put(job_id: str, state: State, *, of_job: dict[str, Any] | None = None, **changes: Any) -> None:
+        ledger.admit([(job(job_id, state=state, **(of_job or {})), [call(job_id, state, **changes)])])
+
+    return put
+
+
+def ids(found: list[tuple[Job, Generation]]) -> list[str]:
+    return [there.id for there, _ in found]
+
+
+def test_the_queue_goes_by_priority_then_acceptance_and_skips_what_may_not_go_on(
+    ledger: Ledger, fill: Fill
+) -> None:
+    fill("late", S.READY, of_job={"accepted_at": NOW + 2})
+    fill("early", S.READY, of_job={"accepted_at": NOW + 1})
+    fill("urgent", S.READY, of_job={"accepted_at": NOW + 3, "priority": 9})
+    fill("lowly", S.READY, of_job={"priority": -1})
+    fill("tomorrow", S.READY, due_at=NOW + 99)
+    fill("travelling", S.READY, of_job={"target": Place.PROCESSING})
+    fill("other", S.READY, of_job={"model": "veo3"})
+    fill("begun", S.UPLOADING)
+    fill("loaded", S.UPLOADING, uploaded_at=NOW)
+    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=9)) == ["urgent", "early", "late", "lowly"]
+    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=2)) == ["urgent", "early"]
+    assert ids(ledger.queue(S.UPLOADING, "gen4.5", at=NOW, limit=9)) == ["loaded"]
+
+
+def test_due_is_what_is_begun_and_what_is_to_be_filed(ledger: Ledger, fill: Fill) -> None:
+    fill("new", S.READY)
+    fill("uploading", S.UPLOADING, due_at=NOW - 1)
+    fill("uploaded", S.UPLOADING, uploaded_at=NOW)
+    fill("sending", S.SUBMITTING)
+    fill("running", S.RUNNING, due_at=NOW - 9)
+    fill("later", S.RUNNING, due_at=NOW + 1)
+    fill("collecting", S.COLLECTING, due_at=NOW - 5)
+    fill("retiring", S.RETIRING)
+    fill("held", S.HELD)
+    fill("done", S.DONE)
+    assert ids(ledger.due(at=NOW)) == ["running", "collecting", "uploading", "retiring"]
+
+
+def test_a_job_is_filed_once_and_only_when_all_its_generations_have_ended(ledger: Ledger) -> None:
+    two = [call("two", S.RETIRING), call("two", S.RETIRING, n=2)]
+    half = [call("half", S.RETIRING), call("half", S.RUNNING, n=2, due_at=NOW + 9)]
+    ledger.admit([(job("two", state=S.RETIRING), two), (job("half", state=S.RUNNING), half)])
+    assert ids(ledger.due(at=NOW)) == ["two"]
+
+
+def test_the_next_moment_is_the_first_that_somebody_waits_for(ledger: Ledger, fill: Fill) -> None:
+    assert ledger.next_due(after=NOW) is None
+    fill("past", S.RUNNING, due_at=NOW - 5)
+    fill("held", S.HELD, due_at=NOW + 1)
+    fill("over", S.FAILED, due_at=NOW + 2)
+    fill("soon", S.READY, due_at=NOW + 7)
+    fill("later", S.RUNNING, due_at=NOW + 9)
+    assert ledger.next_due(after=NOW) == NOW + 7
+
+
+def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
+    fill("a", S.READY)
+    fill("b", S.READY)
+    fill("c", S.RUNNING)
+    fill("d", S.SUBMITTING, of_job={"model": "veo3"})
+    fill("e", S.DONE)
+    fill("f", S.HELD)
+    assert ledger.traffic() == {"gen4.5": {S.READY: 2, S.RUNNING: 1}, "veo3": {S.SUBMITTING: 1}}
+
+
+def test_active_is_what_can_go_on_by_itself(ledger: Ledger, fill: Fill) -> None:
+    fill("appointed", S.READY, due_at=NOW + 9)
+    fill("blocked", S.UPLOADING, due_at=NOW + 9, reason="credits")
+    fill("held", S.HELD)
+    fill("failed", S.FAILED)
+    assert ledger.active(at=NOW) == 0
+    fill("pausing", S.UPLOADING, due_at=NOW + 9, reason="unreachable")
+    fill("tried again", S.READY, due_at=NOW + 9, reason="task.internal")
+    fill("ready", S.READY)
+    assert ledger.active(at=NOW) == 3
+    assert ledger.active(at=NOW + 9) == 5
+
+
+def test_troubles_are_new_failures_what_is_held_and_what_waits_for_a_person(
+    ledger: Ledger, fill: Fill
+) -> None:
+    fill("old", S.FAILED, of_job={"finished_at": NOW - 1})
+    fill("done", S.DONE, of_job={"finished_at": NOW})
+    fill("pausing", S.UPLOADING, reason="unreachable")
+    assert ledger.troubles(since=NOW) == 0
+    fill("new", S.FAILED, of_job={"finished_at": NOW})
+    fill("held", S.HELD)
+    fill("keyless", S.RUNNING, reason="credentials")
+    assert ledger.troubles(since=NOW) == 3
+
+
+def test_credits_are_counted_when_they_are_charged_and_reserved_before(ledger: Ledger, fill: Fill) -> None:
+    assert (ledger.spent(0), ledger.reserved()) == (0, 0)
+    fill("yesterday", S.DONE, credits=100, ended_at=NOW - 1)
+    fill("today", S.DONE, credits=60, ended_at=NOW)
+    fill("failed", S.FAILED, credits=5, ended_at=NOW + 1)
+    fill("estimated", S.RUNNING, estimated=12)
+    fill("priced", S.SUBMITTING, of_job={"price": 30})
+    fill("unpriced", S.RUNNING, of_job={"price": None})
+    fill("waiting", S.READY)
+    assert (ledger.spent(NOW), ledger.reserved()) == (65, 42)
+
+
+def test_jobs_are_found_by_where_they_are_and_what_they_are_called(ledger: Ledger, fill: Fill) -> None:
+    fill("old", S.DONE, of_job={"name": "cat", "place": Place.DONE, "finished_at": NOW})
+    fill("new", S.READY, of_job={"name": "cat", "accepted_at": NOW + 1})
+    fill("bad", S.FAILED, of_job={"place": Place.FAILED, "finished_at": NOW + 2})
+    fill("held", S.HELD, of_job={"accepted_at": NOW - 1})
+    called = ledger.called(root="/srv/runway", folder="", name="cat")
+    assert [found.id for found in called] == ["new", "old"]
+    assert [found.id for found in ledger.failed()] == ["bad"]
+    assert [found.id for found in ledger.live()] == ["held", "new"]
+    assert [found.id for found in ledger.latest(1)] == ["held", "new", "bad"]
+    assert [found.id for found in ledger.held_and_failed()] == ["held", "bad"]
+    there = ledger.at_place(root="/srv/runway", place=Place.PROCESSING, folder="")
+    assert [found.id for found in there] == ["new", "held"]
+    assert ids(ledger.in_state(S.HELD)) == ["held"]
+    assert ledger.counts() == {"done": 1, "ready": 1, "failed": 1, "held": 1}
+    assert ledger.job("nobody") is None
