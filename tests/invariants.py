@@ -64,6 +64,7 @@ def check(
         *(f"I5 {p}" for p in _credits(facts)),
         *(f"I6 {p}" for p in _no_key(key, (root, ledger.parent, logs))),
         *(f"I7 {p}" for p in _integrity(ledger)),
+        *(f"a bug: {p}" for p in _bugs(logs)),
     ]
     assert not problems, "\n".join(problems)
 
@@ -211,9 +212,17 @@ def _credits(facts: Facts) -> list[str]:
         told = facts.history.get(job["id"], [])
         unknown = any(line["event"] == "doubt" for line in told)
         unknown |= any((line["was"], line["event"]) == ("submitting", "again") for line in told)
+        if any(call["submitted_at"] and not call["ended_at"] for call in facts.calls[job["id"]]):
+            unknown |= _record(facts, job)["charged"] == "unknown"
         if ledger > charged or (ledger < charged and not unknown):
             problems.append(f"{job['id']}: {ledger} credits in the ledger, {charged} charged")
     return problems
+
+
+def _record(facts: Facts, job: Row) -> Row:
+    """The error file of a job that failed."""
+    path = facts.root / job["place"] / job["folder"] / f"{job['name']}.error.toml"
+    return tomllib.loads(path.read_text())
 
 
 def _no_key(key: str, tops: Iterable[Path]) -> list[str]:
@@ -226,6 +235,13 @@ def _no_key(key: str, tops: Iterable[Path]) -> list[str]:
         for needle in needles
         if needle in path.read_bytes()
     ]
+
+
+def _bugs(logs: Path) -> list[str]:
+    """Lines in which a daemon says itself that something happened that should be impossible."""
+    words = ("work.broken", "stage.broken", "job.overtaken", "Traceback", "never retrieved")
+    lines = (line for path in logs.rglob("*.log") for line in path.read_text().splitlines())
+    return [line for line in lines if any(word in line for word in words)]
 
 
 def _integrity(ledger: Path) -> list[str]:

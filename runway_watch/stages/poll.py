@@ -32,6 +32,10 @@ _HINTS = {
 }
 
 
+_LOST_AFTER = 5
+"""A task is lost when Runway has not known it so many times in a row: one 404 may be a moment's trouble."""
+
+
 async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
     """Ask once.
 
@@ -43,6 +47,8 @@ async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
     try:
         task = await api.task(generation.task_id, route=catalogue.OPERATIONS[job.operation].poll)
     except NotFound as error:
+        if generation.attempt + 1 < _LOST_AFTER:
+            return Later("not_found", error.message)
         verdict = _ended("task.lost", f"Runway no longer knows the task: {error.message}")
         return Never(verdict, facts={"ended_at": None})  # what it cost will never be known
     except ApiError as error:
@@ -54,17 +60,19 @@ async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
 
 def _read(task: Task, generation: Generation) -> Outcome:
     facts = {"status": task.status, "credits": generation.credits + (task.credits or 0)}
+    # What a task without a result has cost is known only when Runway says so.
+    unknown = {"ended_at": None} if task.credits is None else {}
     match task.status:
         case "SUCCEEDED" if task.outputs:
             return Done({**facts, "urls": task.outputs, "progress": 1.0})
         case "SUCCEEDED":
             verdict = _ended("output.incomplete", "Runway says that it succeeded, and names no output.")
-            return Never(verdict, facts=facts)
+            return Never(verdict, facts=facts | unknown)
         case "FAILED":
-            return _failed(task, facts)
+            return _failed(task, facts | unknown)
         case "CANCELLED" | "CANCELED":
             verdict = _ended("task.cancelled", "The task was cancelled at Runway.")
-            return Never(verdict, facts=facts)
+            return Never(verdict, facts=facts | unknown)
         case _:
             facts = {"status": task.status, "progress": task.progress}
             return Later("running", task.status.lower(), counts=False, facts=facts)
