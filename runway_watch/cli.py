@@ -76,10 +76,11 @@ def check(*, path: ConfigOption = None) -> None:
     from runway_watch.report.places import places
 
     with _complaints():
-        settings = _load(path)
+        found = path or config.find(os.environ)
+        settings = config.load(found, os.environ)
         log.set_up(settings.log)
         good = True
-        for line in checks.check(settings, places(settings, os.environ), os.environ):
+        for line in checks.check(found, settings, places(settings, os.environ), os.environ):
             good &= line.ok
             typer.echo(f"{'ok  ' if line.ok else 'FAIL'}  {line.subject:<10}  {log.printable(line.text)}")
     raise typer.Exit(0 if good else FAILED)

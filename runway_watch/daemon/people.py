@@ -35,13 +35,16 @@ async def carry_out_orders(bench: Bench) -> None:
 
 
 async def sweep(bench: Bench) -> int:
-    """Bring failed jobs back that may work now. Returns how many."""
+    """Bring failed jobs back that may work now, or whose files a person has mended. Returns how many."""
     back = 0
     for job in await bench.clerk(bench.ledger.failed):
-        if may_sweep(job, sweeps=bench.settings.retry.sweeps) and job.root in bench.spools:
-            back += await _bring_back(bench, replace(job, sweeps=job.sweeps + 1))
+        if job.root not in bench.spools:
+            continue
+        mended = await asyncio.to_thread(_is_mended, bench.spool(job), job)
+        if mended or may_sweep(job, sweeps=bench.settings.retry.sweeps):
+            back += await _bring_back(bench, replace(job, sweeps=0 if mended else job.sweeps + 1))
     if back:
-        say("sweep.finished", level="info", jobs=back)
+        say("sweep.finished", jobs=back)
     return back
 
 
@@ -77,7 +80,7 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
             return False
         job, call = revive(*judged, was=was, before=before)
         if job.verdict is not None:
-            await bench.clerk(bench.ledger.judge, was, job.verdict)
+            await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
             spool.record(was, ERROR, error_record(job, [before], job.verdict), target=False)
             say("job.refused", level="warning", job=was.id, path=was.path, code=job.verdict.code)
             return False
@@ -120,6 +123,18 @@ def _judge(bench: Bench, spool: Spool, was: Job) -> tuple[Job, Generation] | Non
     )
     judged = admit(group, was.folder, sights, desk=desk, job_id=was.id)
     return None if isinstance(judged, Waits) else judged
+
+
+def _is_mended(spool: Spool, job: Job) -> bool:
+    """Whether a file of a failed job is there and not as it was when it was refused."""
+    for item in job.inputs:
+        try:
+            sight = _sight(spool, job, job.name + item.suffix)
+        except OSError:
+            return False
+        if (sight.size, sight.mtime_ns) != (item.size, item.mtime_ns):
+            return True
+    return False
 
 
 def _sight(spool: Spool, job: Job, name: str) -> Sight:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
-from runway_watch.job import Generation, Job, Place, State, Verdict
+from runway_watch.job import Generation, Input, Job, Place, State, Verdict
 from runway_watch.ledger.memory import Memory
 from runway_watch.ledger.queries import Queries
 from runway_watch.ledger.rows import from_generation, from_job, plain
@@ -70,10 +70,10 @@ class Ledger(Queries, Memory):
                 place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
                 self._set_job(db, job, place)
 
-    def judge(self, job: Job, verdict: Verdict) -> None:
-        """Replace the verdict on a job that is over."""
+    def judge(self, job: Job, verdict: Verdict, inputs: Sequence[Input]) -> None:
+        """Replace the verdict on a job that is over, and remember the files that it was passed on."""
         with self._writing() as db:
-            self._set_job(db, job, {"verdict": verdict})
+            self._set_job(db, job, {"verdict": verdict, "inputs": tuple(inputs)})
 
     def retire(self, job: Job, calls: Sequence[Generation], *, at: float) -> Job:
         """Commit the end of a job, together with the arrival of its files."""

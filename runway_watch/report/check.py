@@ -39,8 +39,13 @@ def _bad(subject: str, text: str) -> Line:
     return Line(ok=False, subject=subject, text=text)
 
 
-def check(settings: Settings, places: Places, environment: Mapping[str, str]) -> Iterator[Line]:
-    """Look at everything. Nothing is changed, but for a hidden file that is made and removed to try."""
+def check(config: Path, settings: Settings, places: Places, environment: Mapping[str, str]) -> Iterator[Line]:
+    """Look at everything. Nothing is changed, but for a hidden file that is made and removed to try.
+
+    Args:
+        config: the file that the settings were read from, without a problem.
+    """
+    yield _good("config", f"{config}, {len(settings.watch)} watched")
     for watch in settings.watch:
         yield from _folders(watch)
     yield _ledger(places)

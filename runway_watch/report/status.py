@@ -62,6 +62,7 @@ def _from_ledger(places: Places) -> tuple[list[dict[str, Any]], dict[str, int], 
 def _line(job: Job, calls: list[Generation]) -> dict[str, Any]:
     call = next((c for c in calls if c.state is job.state), calls[0])
     verdict = job.verdict or call.verdict
+    reason = None if call.reason == "running" else call.reason  # that one is no news
     waits = call.due_at > clock.now() and job.state not in (State.DONE, State.FAILED, State.CANCELLED)
     return {
         "job": job.id,
@@ -74,8 +75,8 @@ def _line(job: Job, calls: list[Generation]) -> dict[str, Any]:
         "task_id": call.task_id,
         "progress": call.progress,
         "credits": sum(c.credits for c in calls),
-        "code": verdict.code if verdict else call.reason,
-        "message": verdict.message if verdict else call.message,
+        "code": verdict.code if verdict else reason,
+        "message": verdict.message if verdict else reason and call.message,
     }
 
 
