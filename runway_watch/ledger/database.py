@@ -33,6 +33,13 @@ class Database:
     def __init__(self, url: str, *, readonly: bool = False) -> None:
         self._engine = _engine(url, readonly=readonly)
         self._shared: Connection | None = None
+        try:
+            self._open(readonly=readonly)
+        except LedgerError:
+            self.close()
+            raise
+
+    def _open(self, *, readonly: bool) -> None:
         with self._reading() as db:
             found = _version(db)
         if found is None and readonly:
