@@ -77,6 +77,11 @@ def retry(**changes: Any) -> RetrySettings:
     return RetrySettings(**changes)
 
 
+def names(folder: Path) -> list[str]:
+    """What lies in a folder, in order."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 def sight(path: Path) -> Sight:
     """What a scan sees of a file."""
     found = path.lstat()

@@ -5,6 +5,7 @@ making all of them again. When a name turns out to be taken, what had been moved
 """
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from runway_watch.errors import NameTaken
 from runway_watch.job import Input, Output
-from runway_watch.spool.rename import move, sync_folder
+from runway_watch.spool.rename import digest, move, sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def carry(legs: Sequence[Leg]) -> list[str]:
             go_back(legs)
             raise
         except FileNotFoundError:
+            if os.path.lexists(leg.source):
+                raise  # it is the target's folder that has gone
             missing.append(leg.source.name)
     for folder in {path.parent for leg in legs for path in (leg.source, leg.target)}:
         with suppress(FileNotFoundError):
@@ -86,12 +89,15 @@ def _make(leg: Leg) -> None:
         return
     if not leg.is_ours(leg.target):
         move(leg.source, leg.target)
-    elif _is_second_name(leg.source, leg.target):
-        leg.source.unlink()  # a crash between link and unlink left both names
+    elif _is_left_over(leg.source, leg.target):
+        leg.source.unlink()
 
 
-def _is_second_name(source: Path, target: Path) -> bool:
+def _is_left_over(source: Path, target: Path) -> bool:
+    """Whether a crash has left both ends: between link and unlink, or between copy and unlink."""
     if not os.path.lexists(source):
         return False
     here, there = source.lstat(), target.lstat()
-    return here.st_nlink > 1 and (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+    if here.st_dev != there.st_dev:
+        return stat.S_ISREG(here.st_mode) and digest(source) == digest(target)
+    return here.st_nlink > 1 and here.st_ino == there.st_ino

@@ -107,6 +107,8 @@ class Spool:
         legs = [self._output_leg(job, suffix, output) for suffix, output in (outputs or {}).items()]
         legs += [Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs]
         with _spool_errors():
+            for place in (job.place, job.target):
+                self.where(place or job.place, "").stat()  # a share that is not there is no empty one
             missing = carry(legs)
             if set(missing) & {output.staged for output in (outputs or {}).values()}:
                 go_back(legs)  # its siblings are fetched again with it, and must not stand in their own way
@@ -179,7 +181,8 @@ def _owner(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    path.unlink(missing_ok=True)
+    with path.open("x", encoding="utf-8") as file:  # never through a link that somebody has put there
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
