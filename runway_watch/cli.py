@@ -158,10 +158,13 @@ def retry(
         where = places(settings, os.environ)
         chosen = choose(settings, where, jobs or [], code=code)
         for line in chosen.lines:
-            typer.echo(line)
+            typer.echo(log.printable(line))
+        good = not chosen.unknown
         if not dry_run and chosen.jobs:
-            typer.echo(order(settings, where, chosen.jobs, os.environ))
-    raise typer.Exit(FAILED if chosen.unknown else 0)
+            told, goes_on = order(settings, where, chosen.jobs, os.environ)
+            typer.echo(told)
+            good &= goes_on
+    raise typer.Exit(0 if good else FAILED)
 
 
 @app.command()

@@ -45,14 +45,20 @@ def choose(settings: Settings, places: Places, wanted: Sequence[str], *, code: s
     unknown = bool(lines)
     lines += [f"{job.id} {job.path}: {job.state} ({codes[job.id]}), {_price(job)}" for job in jobs]
     if jobs:
-        lines.append(f"{len(jobs)} jobs, {_total(jobs)}")
+        lines.append(f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {_total(jobs)}")
     elif not lines:
         lines.append("nothing to retry")
     return Choice(tuple(jobs), tuple(lines), unknown)
 
 
-def order(settings: Settings, places: Places, jobs: Sequence[Job], environment: Mapping[str, str]) -> str:
-    """Leave the order; the daemon carries it out within a second, or this process when there is none."""
+def order(
+    settings: Settings, places: Places, jobs: Sequence[Job], environment: Mapping[str, str]
+) -> tuple[str, bool]:
+    """Leave the order; the daemon carries it out within a second, or this process when there is none.
+
+    Returns:
+        What to tell, and whether all of them go on as far as that is known by now.
+    """
     with Ledger(places.ledger_url) as ledger:
         for job in jobs:
             ledger.order("retry", job.id, at=clock.now())
@@ -61,13 +67,22 @@ def order(settings: Settings, places: Places, jobs: Sequence[Job], environment: 
     except ConfigError:
         key = None
     if key is None:
-        return "ordered: carried out when the daemon starts"
+        return "ordered: carried out when the daemon starts", True
     daemon = Daemon(settings, key=key, ledger_url=places.ledger_url, lock_path=places.lock)
     try:
         asyncio.run(daemon.carry_out_orders())
     except LedgerLocked:
-        return "ordered: the daemon carries it out"
-    return "done: they go on when the daemon starts"
+        return "ordered: the daemon carries it out", True
+    stay = _not_back(places, jobs)
+    if stay:
+        return f"{stay} of {len(jobs)} cannot go on: the error files beside them say why", False
+    return "done: they go on when the daemon starts", True
+
+
+def _not_back(places: Places, jobs: Sequence[Job]) -> int:
+    with Ledger(places.ledger_url, readonly=True) as ledger:
+        found = [ledger.job(job.id) for job in jobs]
+    return sum(1 for now in found if now is None or now[0].state in _CAN_RETURN)
 
 
 def _code(job: Job, ledger: Ledger) -> str | None:
