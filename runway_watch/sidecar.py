@@ -171,7 +171,7 @@ def _load(text: str, name: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _invalid(name, [_located(str(error))]) from None
+        raise _invalid(name, [_located(str(error), text)]) from None
     except (RecursionError, ValueError) as error:
         raise _invalid(name, [f"cannot be read as TOML: {type(error).__name__}"]) from None
     if nonsense := _nonsense(table):
@@ -195,10 +195,13 @@ def _contents(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def _located(message: str) -> str:
+def _located(message: str, text: str) -> str:
     """`Invalid value (at line 1, column 8)` as `line 1, column 8: invalid value`."""
-    what, _, where = message.partition(" (at ")
-    return f"{where.rstrip(')')}: {what[:1].lower()}{what[1:]}" if where else message
+    what, _, where = message.rstrip(")").partition(" (at ")
+    if where == "end of document":
+        lines = text.split("\n")
+        where = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+    return f"{where}: {what[:1].lower()}{what[1:]}" if where else message
 
 
 def _invalid(name: str, problems: Sequence[str]) -> Refusal:

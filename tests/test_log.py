@@ -1,0 +1,163 @@
+"""The log: one line per transition, nothing secret in it, and nothing that steers a terminal."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from runway_watch import log
+from runway_watch.config import LogSettings
+from runway_watch.job import State
+from runway_watch.states import TABLE
+from tests.samples import NOW, VERDICT, call, job
+
+S = State
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def said(*what: Any, form: str = "json", level: str = "info", **facts: Any) -> str:
+    stream = io.StringIO()
+    log.set_up(LogSettings(format=form, level=level), stream)  # type: ignore[arg-type]
+    log.say(*what, **facts)
+    return stream.getvalue()
+
+
+def test_a_line_is_json_where_no_terminal_is_with_flat_keys_and_no_nulls() -> None:
+    line = json.loads(said("job.done", form="auto", path="a/cat.png", credits=60, code=None))
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "job.done", "level": "info", "path": "a/cat.png", "credits": 60}
+
+
+def test_levels_are_kept() -> None:
+    assert said("x.y", level="warning") == ""
+    stream = io.StringIO()
+    log.set_up(LogSettings(level="warning"), stream)
+    log.say("x.y", level="error")
+    assert stream.getvalue()
+
+
+SECRETS = [
+    "key_0123456789abcdef",
+    "Bearer abc.def",
+    "https://storage.example/a.mp4?X-Amz-Signature=topsecret&Expires=9",
+]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("shape", ["text", "error", "path", "list", "table", "deep"])
+def test_a_secret_is_masked_whatever_it_is_wrapped_in(form: str, secret: str, shape: str) -> None:
+    wrapped: Any = {
+        "text": f"see {secret}",
+        "error": ValueError(secret),
+        "path": Path(secret),
+        "list": [secret],
+        "table": {"a": secret},
+        "deep": [{"a": (secret, ValueError(secret))}],
+    }[shape]
+    line = said("x.y", form=form, value=wrapped)
+    assert "***" in line
+    for word in ("0123456789abcdef", "abc.def", "topsecret"):
+        assert word not in line
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_no_locals_and_no_secret(form: str) -> None:
+    stream = io.StringIO()
+    log.set_up(LogSettings(format=form), stream)  # type: ignore[arg-type]
+    secret = "key_" + "0123456789abcdef"
+    try:
+        int(f"refused {secret} \x1b[31m")
+    except ValueError as error:
+        log.say("stage.broken", exc_info=error)
+    told = stream.getvalue()
+    assert "ValueError" in told
+    assert "test_log.py" in told
+    assert secret not in told
+    assert "\x1b[31m" not in told
+
+
+@pytest.mark.parametrize(
+    "name", ["cat\x1b[2J.png", "a\nb", "photo\u202egnp.exe", "Traceback\x1b[31m.png", "x\u2028y", "\x9b31m"]
+)
+def test_a_name_cannot_steer_the_terminal_or_forge_a_line(name: str) -> None:
+    line = said("job.refused", form="console", path=name)
+    assert line.count("\n") == 1
+    assert not set(line[:-1]) & {"\x1b", "\n", "\u202e", "\u2028", "\x9b"}
+
+
+@pytest.mark.parametrize("text", ["été 🐈", "a\udc80b", "\x00"])
+def test_printing_never_raises(text: str) -> None:
+    log.printable(text).encode()
+    said("x.y", value=text).encode()
+
+
+def transition(event: str, before: State, after: State, **changes: Any) -> dict[str, Any]:
+    stream = io.StringIO()
+    log.set_up(LogSettings(format="json", level="debug"), stream)
+    log.transition(job(), call(state=before), call(state=after, **changes), event=event, now=NOW)
+    line: dict[str, Any] = json.loads(stream.getvalue())
+    return line
+
+
+@pytest.mark.parametrize(("state", "event"), sorted(TABLE))
+def test_every_row_of_the_table_has_its_line(state: State, event: str) -> None:
+    line = transition(event, state, TABLE[state, event], reason="unreachable")
+    assert line["event"].startswith("job.")
+    assert (line["job"], line["path"], line["was"], line["state"]) == (
+        "j1",
+        "j1.png",
+        state,
+        TABLE[state, event],
+    )
+    assert {"operation", "model"} <= set(line)
+    assert "prompt" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("event", "before", "after", "changes", "expected"),
+    [
+        ("later", S.UPLOADING, S.UPLOADING, {"reason": "share", "due_at": NOW + 90, "attempt": 2},
+         {"event": "job.retry_scheduled", "due_in": 90.0, "attempt": 2, "code": "share"}),
+        ("later", S.RUNNING, S.RUNNING, {"reason": "running"}, {"event": "job.progressed", "level": "debug"}),
+        ("later", S.RUNNING, S.RUNNING, {"reason": "unreachable"},
+         {"event": "job.retry_scheduled", "level": "info"}),
+        ("doubt", S.SUBMITTING, S.HELD, {"verdict": VERDICT}, {"event": "job.held", "code": "task.internal"}),
+        ("submitted", S.SUBMITTING, S.RUNNING, {}, {"event": "job.submitted"}),
+    ],
+)  # fmt: skip
+def test_a_line_says_the_consequence(
+    event: str, before: State, after: State, changes: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert transition(event, before, after, **changes).items() >= expected.items()
+
+
+def test_the_end_of_a_job_is_a_line_of_its_own() -> None:
+    stream = io.StringIO()
+    log.set_up(LogSettings(format="json"), stream)
+    log.ending(job(state=S.FAILED, verdict=VERDICT, finished_at=NOW + 12.34), was=S.RETIRING)
+    line = json.loads(stream.getvalue())
+    told = line["event"], line["level"], line["code"], line["seconds"]
+    assert told == (
+        "job.failed",
+        "warning",
+        "task.internal",
+        12.3,
+    )
+
+
+def test_the_log_goes_to_standard_error_unless_told_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up(LogSettings(format="json"), sys.stderr)
+    log.say("x.y")
+    out, err = capsys.readouterr()
+    assert (out, json.loads(err)["event"]) == ("", "x.y")

@@ -1,0 +1,140 @@
+"""When Runway is asked about a task: right after it has probably ended, and never too often."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runway_watch.polling import MARGIN, PROBE_AT, PROBED, first_poll, next_poll, sample, slot_opens, usual
+from tests.samples import NOW
+
+SPANS = st.floats(-1e6, 1e6)
+PROGRESS = st.none() | st.floats(-1.0, 2.0)
+SECONDS = st.none() | st.floats(0, 1e6)
+
+
+@pytest.mark.parametrize(
+    ("samples", "seconds"), [([], None), ([7.0], 7.0), ([9.0, 5.0], 5.0), ([36_000.0, 30.0], 30.0)]
+)
+def test_the_usual_time_is_the_shortest_known(samples: list[float], seconds: float | None) -> None:
+    assert usual(samples) == seconds
+
+
+@pytest.mark.parametrize(
+    ("ends", "slots", "opens"),
+    [
+        ([], 1, 0.0),
+        ([30.0], 2, 0.0),
+        ([30.0], 1, 30.0),
+        ([30.0, 10.0], 2, 10.0),  # the first of the two to end makes room
+        ([30.0, 10.0, 20.0], 2, 20.0),  # one waits before us already
+        ([30.0, 10.0, 20.0], 1, 30.0),
+        ([-50.0], 1, 0.0),  # foreseen to have ended: it may at any moment
+        ([None, 10.0], 2, 10.0),
+        ([None, 10.0], 1, None),  # nobody knows when the other one ends
+        ([], 0, 0.0),  # the account names no slot for a model that Runway took all the same
+        ([30.0], 0, 30.0),
+    ],
+)
+def test_a_task_gets_its_slot_when_enough_before_it_have_ended(
+    ends: list[float | None], slots: int, opens: float | None
+) -> None:
+    known = [None if end is None else NOW + end for end in ends]
+    assert slot_opens(NOW, known, slots) == (None if opens is None else NOW + opens)
+
+
+@pytest.mark.parametrize(
+    ("usual_seconds", "started", "jitter", "due"),
+    [
+        (None, 0.0, 1.0, 5.0),  # nothing known: as early as allowed
+        (60.0, None, 1.0, 5.0),
+        (60.0, 0.0, 1.0, 60.0 + MARGIN),
+        (60.0, 40.0, 1.0, 100.0 + MARGIN),  # it waits for a slot first
+        (2.0, 0.0, 1.0, 5.0),  # never before Runway allows
+        (60.0, 0.0, 0.0, 60.0 * PROBE_AT + MARGIN),  # a few are asked earlier
+        (60.0, 0.0, PROBED, 60.0 + MARGIN),
+    ],
+)
+def test_the_first_question_comes_when_its_kind_usually_ends(
+    usual_seconds: float | None, started: float | None, jitter: float, due: float
+) -> None:
+    slot = None if started is None else NOW + started
+    asked = first_poll(submitted=NOW, started=slot, usual=usual_seconds, least=5.0, jitter=jitter)
+    assert asked == pytest.approx(NOW + due)
+
+
+@given(st.none() | SPANS, SECONDS, st.floats(0, 1))
+def test_no_first_question_comes_too_soon(
+    started: float | None, usual_seconds: float | None, jitter: float
+) -> None:
+    slot = None if started is None else NOW + started
+    assert first_poll(submitted=NOW, started=slot, usual=usual_seconds, least=5.0, jitter=jitter) >= NOW + 5.0
+
+
+@pytest.mark.parametrize(
+    ("started", "usual_seconds", "progress", "polls", "due"),
+    [
+        (-10.0, None, None, 1, 5.0),
+        (-10.0, None, None, 3, 8.45),  # backs off
+        (-10.0, None, None, 10**6, 30.0),
+        (-10.0, None, 0.5, 1, 10.0 + MARGIN),  # half done after 10 s
+        (-10.0, None, 0.01, 1, 5.0),  # too little to tell anything
+        (-10.0, 40.0, None, 1, 30.0),  # 30 s left, and never over `most`
+        (-10.0, 20.0, None, 1, 10.0 + MARGIN),
+        (-100.0, 20.0, None, 1, 5.0),  # overdue
+        (0.0, 40.0, 1.0, 1, 5.0),
+        (0.0, 40.0, 7.0, 1, 5.0),
+    ],
+)
+def test_the_next_question_follows_progress_or_habit_or_backs_off(
+    started: float, usual_seconds: float | None, progress: float | None, polls: int, due: float
+) -> None:
+    asked = next_poll(
+        NOW, started=NOW + started, usual=usual_seconds, progress=progress, polls=polls, least=5.0, most=30.0
+    )
+    assert asked - NOW == pytest.approx(due)
+
+
+@given(SPANS, SECONDS, PROGRESS, st.integers(0, 10**9), st.floats(0.5, 60))
+def test_no_question_comes_too_soon_or_too_late(
+    started: float, usual_seconds: float | None, progress: float | None, polls: int, least: float
+) -> None:
+    asked = next_poll(
+        NOW,
+        started=NOW + started,
+        usual=usual_seconds,
+        progress=progress,
+        polls=polls,
+        least=least,
+        most=least * 6,
+    )
+    assert NOW + least <= asked <= NOW + least * 6
+
+
+@given(SPANS, SPANS, st.none() | SPANS, PROGRESS, SECONDS)
+def test_a_duration_is_never_less_than_nothing_whatever_the_clock_did(
+    started: float, noticed: float, seen: float | None, progress: float | None, usual_seconds: float | None
+) -> None:
+    took = sample(started=started, noticed=noticed, last_seen=seen, progress=progress, usual=usual_seconds)
+    assert took >= 0
+
+
+@pytest.mark.parametrize(
+    ("noticed", "last_seen", "progress", "usual_seconds", "took"),
+    [
+        (10.0, None, None, None, 10.0),  # found finished at once: at most this long
+        (10.0, None, None, 8.0, 8.0),
+        (10.0, None, None, 12.0, 10.0),
+        (20.0, 10.0, None, None, 15.0),  # somewhere between two looks
+        (20.0, 10.0, 0.5, None, 20.0),
+        (30.0, 10.0, 0.5, None, 20.0),
+        (20.0, 10.0, 0.01, None, 15.0),
+    ],
+)
+def test_a_duration_is_as_good_as_the_looks_at_the_task(
+    noticed: float, last_seen: float | None, progress: float | None, usual_seconds: float | None, took: float
+) -> None:
+    seen = None if last_seen is None else NOW + last_seen
+    seconds = sample(
+        started=NOW, noticed=NOW + noticed, last_seen=seen, progress=progress, usual=usual_seconds
+    )
+    assert seconds == pytest.approx(took)
