@@ -1,6 +1,7 @@
 """The demo: drop, watch, look. It uses nothing that a real night does not use, but for the simulator."""
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,9 @@ def demo(directory: Path | None) -> bool:
 
 async def _work(root: Path) -> dict[str, Any]:
     log.set_up(LogSettings(format="console"))
-    async with Simulator(Like(seconds=_SECONDS, film_seconds=5.0)) as simulator:
+    # A key of its own for each demo: what an earlier one uploaded does not lie with this simulator.
+    key = f"key_{secrets.token_hex(64)}"
+    async with Simulator(Like(key=key, seconds=_SECONDS, film_seconds=5.0)) as simulator:
         settings = config.parse(_table(root, simulator.base_url), {})
         state = root / ".state"
         daemon = Daemon(
@@ -92,12 +95,17 @@ def _size(count: int) -> str:
 
 
 def _where_to_look(root: Path, bill: dict[str, Any]) -> Iterator[str]:
-    film = root / Place.DONE / "hills.out.mp4"
-    yield f"\nThe film:           {film}"
-    yield f"What it cost:       {film.with_name('hills.result.toml')}"
-    yield f"Why one failed:     {root / Place.FAILED / 'mistake.error.toml'}"
+    yield f"\nThe film:           {_latest(root / Place.DONE, 'hills*.out.mp4')}"
+    yield f"What it cost:       {_latest(root / Place.DONE, 'hills*.result.toml')}"
+    yield f"Why one failed:     {_latest(root / Place.FAILED, 'mistake*.error.toml')}"
     price = f"{bill['paid']} generations, {bill['charged']} credits"
     yield f"The simulator's bill: {price}. Nothing was really spent."
+
+
+def _latest(folder: Path, pattern: str) -> Path | str:
+    """The newest file of that name: a demo may be shown in the same folder again."""
+    found = folder.glob(pattern)
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=f"nothing in {folder}")
 
 
 def _went_well(root: Path, bill: dict[str, Any]) -> bool:

@@ -51,7 +51,7 @@ def drop_samples(inbox: Path) -> list[str]:
         "hills.jpg with a sidecar: a film is wanted",
         "portraits/boat.png in a subfolder: a new picture after it is wanted",
         "lighthouse.prompt.toml alone: a picture from words is wanted",
-        "mistake.png with three mistakes in its sidecar: it will be refused",
+        "mistake.png with mistakes in its sidecar: it will be refused",
     ]
 
 
