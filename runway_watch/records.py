@@ -115,7 +115,9 @@ def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
 
 
 def _without_none(value: Any) -> Any:
-    """TOML knows no null: keys without a value are left out, at every depth."""
+    """TOML knows no null: keys without a value are left out, at every depth. Nor halves of letters."""
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
     if isinstance(value, Mapping):
         return {k: _without_none(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):

@@ -228,6 +228,14 @@ def test_a_generation_that_is_not_where_it_was_believed_to_be_is_not_moved(
     assert contents(tmp_path) == before
 
 
+def test_half_a_letter_in_runways_words_stops_no_move(ledger: Ledger) -> None:
+    _, one = admitted(ledger)
+    words = {"message": "a\ud800b", "verdict": Verdict("poll", "internal", "\udfff")}
+    ledger.move([(one, Move("fail", words))], at=NOW)
+    [found] = ledger.calls("j1")
+    assert (found.message, found.verdict) == ("a?b", Verdict("poll", "internal", "?"))
+
+
 def test_an_illegal_move_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
     _, one = admitted(ledger)
     before = contents(tmp_path)

@@ -148,6 +148,11 @@ def test_whatever_runway_says_parses_back(message: str, hint: str, problems: lis
     assert (found["message"], found["hint"], found["problems"]) == (message, hint, problems)
 
 
+def test_half_a_letter_in_runways_words_stops_no_record() -> None:
+    found = error(call(), verdict=Verdict("poll", "internal", "a\ud800b", problems=("\udfff",)))
+    assert (found["message"], found["problems"]) == ("a?b", ["?"])
+
+
 def test_values_that_toml_does_not_know_are_left_out_at_every_depth() -> None:
     found = result(DONE, params={"a": None, "b": [{"c": None, "d": (1, None)}]})
     assert found["request"] == {"b": [{"d": [1]}]}

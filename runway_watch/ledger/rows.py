@@ -6,7 +6,7 @@ from typing import Any
 
 from runway_watch.job import Generation, Input, Job, Output, Place, Reference, State, Verdict
 
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN = (int, float, bool, type(None))
 
 
 def from_job(job: Job) -> dict[str, Any]:
@@ -25,6 +25,8 @@ def plain(value: Any) -> Any:
         return value.value
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()  # half a surrogate pair, which JSON can hold
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
