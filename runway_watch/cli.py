@@ -171,7 +171,9 @@ def retry(
 def simulator(
     *,
     path: ConfigOption = None,
-    port: Annotated[int, typer.Option(help="Of its API; the storage takes the next two.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_533, help="Of its API; the storage takes the next two. 0: any.")
+    ] = 8080,
     seconds: Annotated[float, typer.Option(help="How long a generation runs.")] = 10.0,
     concurrency: Annotated[int, typer.Option(help="Generations of a model at a time.")] = 5,
     credit: Annotated[int, typer.Option("--credits", help="On the account.")] = 100_000,
@@ -192,7 +194,10 @@ def simulator(
             credits=credit,
             daily=daily,
         )
-        asyncio.run(serve(like, _announce))
+        try:
+            asyncio.run(serve(like, _announce))
+        except OSError as error:
+            raise RunwayWatchError(f"the simulator cannot listen: {error.strerror}") from error
 
 
 def _announce(sim: "Simulator") -> None:

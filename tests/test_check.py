@@ -87,7 +87,9 @@ def test_a_line_for_everything_that_is_fine(runway: Runway, tmp_path: Path) -> N
     report = look(tmp_path)
     assert (report.code, report.bad(), report.complaints) == (0, [], "")
     subjects = [line.subject for line in report.lines]
-    assert subjects == [*["folder"] * 4, "filesystem", "observer", "ledger", "key", "balance", "tier"]
+    rest = ["filesystem", "observer", "ledger", "key", "balance", "tier"]
+    assert subjects == ["config", *["folder"] * 4, *rest]
+    assert report.text("config").startswith("config.toml")
     assert report.text("folder").count("can be written to") == 4
     assert "all four folders on the same" in report.text("filesystem")
     assert "events, " in report.text("observer")

@@ -1,5 +1,8 @@
 """The command as a process: what it prints where, and with which code it ends."""
 
+import signal
+import socket
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runway_watch import __version__
-from tests.cli_tools import cli
+from tests.cli_tools import cli, command, environment
 from tests.harness import Runway, Site, eventually, picture, sidecar, simulator
 
 BROKEN = """
@@ -278,6 +281,39 @@ def test_a_second_daemon_is_refused_with_4(tmp_path: Path) -> None:
             assert (done.returncode, done.stdout) == (4, "")
             assert f"another runway-watch has this ledger (process {daemon.process.pid})" in done.stderr
             assert daemon.stop() == 0
+
+
+# -- simulator ----------------------------------------------------------------------------------------------
+
+
+def test_the_simulator_tells_a_shell_where_it_is_and_leaves_on_a_signal(tmp_path: Path) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with subprocess.Popen(
+            command("simulator", "--port", "0"),
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment(tmp_path),
+        ) as process:
+            assert process.stdout is not None
+            told = dict(process.stdout.readline().strip().split("=", 1) for _ in range(2))
+            assert cli("init", at=tmp_path).returncode == 0
+            path = tmp_path / "config.toml"
+            path.write_text(path.read_text().replace("base_url = ", "# "))
+            assert cli("check", at=tmp_path, env=told).returncode == 0
+            process.send_signal(number)
+            assert process.wait(20) == 0
+
+
+def test_the_simulator_says_so_when_its_port_is_taken_or_none(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        done = cli("simulator", "--port", port, at=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("runway-watch: the simulator cannot listen: ")
+    assert f"{port}): address already in use" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert cli("simulator", "--port", "70000", at=tmp_path).returncode == 2
 
 
 # -- retry --------------------------------------------------------------------------------------------------
