@@ -7,12 +7,9 @@ transaction ("before") or right after its commit ("after").
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import Connection
 
 import runway_watch.catalogue
 import runway_watch.daemon
@@ -87,21 +84,24 @@ def _deadly(kill: Kill, method: Callable[..., Any]) -> Callable[..., Any]:
         if kill.row is not None and kill.row not in rows_of(kill.point, args, kwargs):
             return method(ledger, *args, **kwargs)
         left[0] -= 1
-        if left[0] == 0 and kill.when == "before":
-            ledger._writing = lambda: _never_committed(ledger)  # type: ignore[method-assign]
-        result = method(ledger, *args, **kwargs)
         if left[0] == 0:
-            die()
-        return result
+            _die_at_commit(ledger, kill.when)
+        return method(ledger, *args, **kwargs)
 
     return dying
 
 
-@contextmanager
-def _never_committed(ledger: Ledger) -> Iterator[Connection]:
-    with ledger._engine.begin() as db:
-        yield db
+def _die_at_commit(ledger: Ledger, when: str) -> None:
+    """Die at the commit of what is being written: other calls of this moment may share it."""
+    dialect = ledger._engine.dialect
+    commit = dialect.do_commit
+
+    def committing(connection: Any) -> None:
+        if when == "after":
+            commit(connection)
         die()
+
+    dialect.do_commit = committing  # type: ignore[method-assign, assignment]
 
 
 def _mortal(kill: Kill, work: Callable[..., Any]) -> Callable[..., Any]:

@@ -224,6 +224,8 @@ def test_a_kill_at_a_commit_loses_nothing_and_pays_nothing_twice(site: Site, row
         site.runway.fault(**each)
     assert run(site, *drive.words, kill=Kill(drive.point, when, row)) == KILLED
     drive.mend(site)
+    if drive.words == RETRY:
+        run(site, *RETRY)  # whoever sees a command die gives it again
     in_doubt = site.rows("SELECT job FROM generations WHERE state = 'submitting'")
     doubtful = bool(in_doubt and "uncertain" not in drive.settings) or (row, when) == (DOUBT, "after")
     run(site, *ONCE)
@@ -312,3 +314,26 @@ def test_a_drop_that_is_refused_again_keeps_its_name(site: Site) -> None:
     site.verify()
     assert site.files("failed") == ["cat.error.toml", "cat.png", "cat.prompt.toml"]
     assert site.counts() == {"failed": 1}
+
+
+@pytest.mark.parametrize("bring", [held, failed_at_upload])
+def test_an_order_is_struck_off_before_it_is_carried_out(site: Site, bring: Callable[[Site], None]) -> None:
+    """Carried out twice it could pay twice: after a crash a person has to say so again."""
+    site.drop("cat.png")
+    bring(site)
+    point = "move" if bring is held else "readmit"
+    assert run(site, *RETRY, kill=Kill(point, "before")) == KILLED
+    assert site.rows("SELECT * FROM orders") == []
+    site.verify()
+
+
+def test_a_name_that_somebody_took_during_the_crash_is_given_up_for_another(site: Site) -> None:
+    site.drop("cat.png")
+    assert run(site, *ONCE, kill=Kill("admit", "after")) == KILLED
+    stranger = site.root / "processing/cat.png"
+    stranger.write_bytes(b"a stranger")
+    assert run(site, *ONCE) == 0
+    assert stranger.read_bytes() == b"a stranger"
+    stranger.unlink()
+    site.verify()
+    assert site.files("done") == ["cat.out.mp4", "cat.png", "cat.prompt.toml", "cat.result.toml"]

@@ -52,6 +52,19 @@ def test_thirty_drops_in_many_folders_survive_a_sigterm_in_the_middle(site: Site
     assert not site.files("inbox") + site.files("processing")
 
 
+def test_a_stop_waits_for_the_answer_to_a_paid_call(site: Site) -> None:
+    site.runway.fault("create", {"stall_after": 2})
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        eventually(lambda: site.runway.hits() == [1])
+        assert daemon.stop() == 0
+    assert site.counts() == {"running": 1}
+    site.verify()
+    assert site.cli("run", "--once").returncode == 0
+    assert len(site.paid()) == 1
+    site.verify()
+
+
 def test_a_second_daemon_is_refused_and_the_first_works_on(site: Site) -> None:
     with site.daemon() as daemon:
         eventually(lambda: site.ledger.exists() and daemon.events("daemon.started"))

@@ -142,6 +142,25 @@ def test_a_fault_at_runway_costs_time_but_no_file_and_no_money(site: Site, name:
         assert site.record(record[0], f"sub/cat.{record[1]}.toml")["code"] == fault.code
 
 
+def test_answers_that_are_lost_for_good_are_not_paid_for_without_end(site: Site) -> None:
+    site.configure(uncertain="resubmit")
+    site.runway.fault("create", {"status_after": 502}, times=None)
+    site.drop("cat.png")
+    assert run(site, *ONCE) == 1
+    site.verify()
+    assert (site.counts(), len(site.paid())) == ({"held": 1}, 3)
+
+
+def test_a_task_that_keeps_failing_is_not_paid_for_without_end(site: Site) -> None:
+    site.runway.fault("create", {"fail_task": "INTERNAL"}, times=None)
+    site.drop("cat.png")
+    assert run(site, *ONCE) == 1
+    site.verify()
+    assert (site.counts(), len(site.paid())) == ({"failed": 1}, 3)
+    error = site.record("failed", "cat.error.toml")
+    assert (error["code"], error["retryable"], error["attempts"]) == ("task.internal", True, 3)
+
+
 def test_a_wrong_key_costs_time_and_not_the_batch(site: Site) -> None:
     site.runway.change(key="key_" + "f" * 128)
     for n in range(3):

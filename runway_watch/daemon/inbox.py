@@ -80,7 +80,7 @@ class Inbox:
             pending = await self.bench.clerk(ledger.in_transit)
             # What goes to done/ or failed/ is filed with its outputs, by whoever files it.
             coming_in = [j for j in pending if j.root == root and j.target is Place.PROCESSING]
-            arrived = [job for job in coming_in if await self._carry(job)]
+            arrived = [job for job in [await self._carry(job) for job in coming_in] if job]
             if arrived:
                 await self.bench.clerk.insist(ledger.arrived, arrived)
                 self.bench.wake()
@@ -135,7 +135,8 @@ class Inbox:
         written = await write_down(self.bench, aimed, earlier)
         for job in written:
             _tell(job)
-        arrived = [job for job in written if job.state is not State.RETIRING and await self._carry(job)]
+        accepted = [job for job in written if job.state is not State.RETIRING]
+        arrived = [job for job in [await self._carry(job) for job in accepted] if job]
         await self.bench.clerk.insist(self.bench.ledger.arrived, arrived)
 
     def _aim(self, job: Job, taken: set[tuple[str, Place, str]]) -> Job:
@@ -150,18 +151,28 @@ class Inbox:
         taken.add((job.folder, target, name))
         return replace(job, target=target, target_name=name)
 
-    async def _carry(self, job: Job) -> bool:
+    async def _aim_anew(self, job: Job) -> Job:
+        """Another name, for the one that was free when it was chosen has been taken by somebody."""
+        suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.name)
+        free = partial(self.spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
+        name = await asyncio.to_thread(free)
+        return await self.bench.clerk.insist(self.bench.ledger.aim, job, target=Place.PROCESSING, name=name)
+
+    async def _carry(self, job: Job) -> Job | None:
+        """Take a job's files in. Returns it as it was carried, or None when that has to wait."""
         try:
             if job.place is Place.FAILED:  # a crash may have come between its return and this
                 await asyncio.to_thread(self.spool.withdraw, job, ERROR, place=job.place, name=job.name)
             missing = await asyncio.to_thread(self.spool.carry, job)
-        except (SpoolError, NameTaken) as error:
+        except NameTaken:
+            return await self._carry(await self._aim_anew(job))
+        except SpoolError as error:
             say("share.refused", level="warning", job=job.id, path=job.path, message=str(error))
             self._stuck.add((job.folder, job.name))
-            return False
+            return None
         if missing:
             say("job.incomplete", level="warning", job=job.id, path=job.path, message=f"gone: {missing}")
-        return True
+        return job
 
 
 def _tell(job: Job) -> None:

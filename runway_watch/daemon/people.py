@@ -26,12 +26,13 @@ from runway_watch.stages.survey import defaults
 async def carry_out_orders(bench: Bench) -> None:
     """Do what people have ordered since the last look."""
     for number, verb, job_id in await bench.clerk(bench.ledger.orders):
+        # Struck off first: an order that a crash leaves behind would be carried out again, and pay again.
+        await bench.clerk(bench.ledger.carried_out, number)
         try:
             if verb == "retry":
                 await retry(bench, job_id)
         except RunwayWatchError as error:
             say("order.refused", level="warning", job=job_id, message=str(error))
-        await bench.clerk(bench.ledger.carried_out, number)
 
 
 async def sweep(bench: Bench) -> int:

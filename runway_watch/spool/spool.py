@@ -154,10 +154,10 @@ class Spool:
                 path.unlink()
 
     def tidy(self, job: Job) -> None:
-        """Remove what a filed job leaves in processing/: halves of outputs, folders that are empty."""
+        """Remove what a filed job leaves in processing/: halves of files, folders that are empty."""
         folder = job.folder
         with suppress(OSError):
-            for half in self.where(Place.PROCESSING, folder).glob(f".{job.id}-*.part"):
+            for half in self.where(Place.PROCESSING, folder).glob(f".{job.id}*.part"):
                 half.unlink()
             while folder:
                 self.where(Place.PROCESSING, folder).rmdir()
