@@ -23,17 +23,16 @@ def plain(value: Any) -> Any:
     """A record's value as the database takes it: records become tables, tuples lists, enums their word."""
     if isinstance(value, State | Place):
         return value.value
+    if isinstance(value, Input | Output | Reference | Verdict):
+        value = asdict(value)
     if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, str):
-        return value.encode(errors="replace").decode()  # half a surrogate pair, which JSON can hold
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, Input | Output | Reference | Verdict):
-        return plain(asdict(value))
-    return str(value)  # dates and times of a sidecar
+    # Text; dates and times of a sidecar. JSON can hold half a surrogate pair, a database cannot.
+    return str(value).encode(errors="replace").decode()
 
 
 def to_job(row: Mapping[str, Any]) -> Job:
