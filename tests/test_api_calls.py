@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from test_api_loopback import (
+from tests.test_api_loopback import (
     KEY,
     Loopback,
     Script,

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_api_loopback import (
+from tests.test_api_loopback import (
     Loopback,
     Script,
     Seen,

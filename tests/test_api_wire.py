@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import runwayml
-from test_api_loopback import KEY, Loopback, Script, Seen, loopback, raw, run
+from tests.test_api_loopback import KEY, Loopback, Script, Seen, loopback, raw, run
 
 from runway_watch.api import Api, Courier
 

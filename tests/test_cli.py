@@ -441,7 +441,6 @@ def test_a_retry_of_what_is_as_wrong_as_before_ends_with_1(tmp_path: Path) -> No
         assert done.stdout.splitlines()[-1] == "1 of 1 cannot go on: the error files beside them say why"
 
 
-@pytest.mark.xfail(reason="an upload is relied upon for 23 h, whatever Runway says of it, by retry too")
 def test_a_picture_that_lies_at_runway_no_more_is_uploaded_anew(tmp_path: Path) -> None:
     again = picture()
     with simulator() as runway:
@@ -456,6 +455,24 @@ def test_a_picture_that_lies_at_runway_no_more_is_uploaded_anew(tmp_path: Path) 
         site.cli("run", "--once")
         site.cli("retry", "--all")
         site.cli("run", "--once")
+        assert site.counts() == {"done": 2}
+
+
+def test_what_runway_refuses_is_uploaded_anew_when_it_is_tried_again(tmp_path: Path) -> None:
+    again = picture()
+    with simulator() as runway:
+        port = runway.base_url.rpartition(":")[2]
+        site = Site(tmp_path, runway)
+        site.put("one.png", again)
+        site.put("one.prompt.toml", sidecar("x"))
+        assert site.cli("run", "--once").returncode == 0
+    with simulator(port=port) as runway:  # the same address and account, and nothing lies there
+        site = Site(tmp_path, runway)
+        site.put("two.png", again)
+        site.put("two.prompt.toml", sidecar("x"))
+        assert site.cli("run", "--once").returncode == 1
+        site.cli("retry", "--all")
+        assert site.cli("run", "--once").returncode == 0
         assert site.counts() == {"done": 2}
 
 

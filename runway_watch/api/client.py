@@ -68,7 +68,8 @@ class Api:
     ) -> None:
         self._base_url = check_base_url(base_url)
         self._key = _checked(key if isinstance(key, str) else key.get_secret_value())
-        self.fingerprint = hashlib.sha256(self._key.encode()).hexdigest()[:12]
+        account = f"{self._base_url}\n{self._key}".encode()
+        self.fingerprint = hashlib.sha256(account).hexdigest()[:12]
         headers = {
             "Authorization": f"Bearer {self._key}",
             "X-Runway-Version": version,

@@ -41,6 +41,12 @@ class Freight:
             found[parcel.written] = uri
         return found
 
+    async def forget(self, job: Job) -> None:
+        """Have a job's media uploaded anew when they are wanted again: Runway may have lost them early."""
+        for parcel in parcels(job, self._bench.spool(job)):
+            ledger, account = self._bench.ledger, self._bench.api.fingerprint
+            await self._bench.clerk.insist(ledger.forget_upload, account, parcel.sha256)
+
     async def _bring(self, parcel: Parcel) -> Outcome:
         if await self._known(parcel) is not None:
             return Done()

@@ -10,7 +10,7 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
 from runway_watch.decide import first_question, pace
-from runway_watch.job import Done, Generation, Job, Later, Outcome, State
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
 from runway_watch.stages.submit import submit
@@ -48,6 +48,8 @@ class Work:
     async def send(self, job: Job, call: Generation, uris: Mapping[str, str]) -> Outcome:
         """The paid request, and when to ask about its task first."""
         outcome = await submit(job, uris, api=self._bench.api, tries=call.tries)
+        if isinstance(outcome, Never):
+            await self.freight.forget(job)  # what Runway will not have may be what it no longer has
         if not isinstance(outcome, Done):
             return outcome
         usual, now = await self._usual(job), clock.now()

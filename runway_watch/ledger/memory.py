@@ -26,6 +26,12 @@ class Memory(Database):
             db.execute(table.delete().where(table.c.account == account, table.c.sha256 == sha256))
             db.execute(insert(table), {"account": account, "sha256": sha256, "uri": uri, "at": at})
 
+    def forget_upload(self, account: str, sha256: str) -> None:
+        """Rely no longer on a content lying at Runway."""
+        table = schema.uploads
+        with self._writing() as db:
+            db.execute(table.delete().where(table.c.account == account, table.c.sha256 == sha256))
+
     def durations(self, kind: str) -> list[float]:
         """How long the last generations of a kind took, in seconds."""
         query = select(schema.durations.c.seconds).where(schema.durations.c.kind == kind)

@@ -47,7 +47,7 @@ def rejected(error: ApiError, stage: str) -> Verdict:
     return Verdict(
         stage=stage,
         code="api.rejected",
-        message=f"Runway refused the request: {error.message}",
+        message=error.message,
         hint="Mend the sidecar or the picture, then move the files back to the inbox.",
         problems=error.issues,
         http_status=error.status,
