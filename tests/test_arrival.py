@@ -345,7 +345,6 @@ def test_nothing_is_concluded_from_an_inbox_that_cannot_be_read() -> None:
     play(act)
 
 
-@pytest.mark.xfail(reason="judged again while retiring, it breaks the batch: jobs_live_input is not unique")
 def test_a_refused_drop_that_is_still_on_its_way_out_stops_nobody() -> None:
     """Its files leave the inbox with its retirement; until then they are not judged a second time."""
 

@@ -75,11 +75,12 @@ class Inbox:
     async def _carry_on(self) -> None:
         """Carry what was accepted before and is still on its way: a crash, or a folder in trouble."""
         root, ledger = str(self.spool.root), self.bench.ledger
-        self._stuck = set()
         async with self.bench.lock(root):  # whoever moves files now has told the ledger when it is ours
-            pending = await self.bench.clerk(ledger.in_transit)
+            pending = [job for job in await self.bench.clerk(ledger.in_transit) if job.root == root]
             # What goes to done/ or failed/ is filed with its outputs, by whoever files it.
-            coming_in = [j for j in pending if j.root == root and j.target is Place.PROCESSING]
+            coming_in = [job for job in pending if job.target is Place.PROCESSING]
+            refused = [job for job in pending if job not in coming_in and job.place is Place.INBOX]
+            self._stuck = {(job.folder, job.name) for job in refused}
             arrived = [job for job in [await self._carry(job) for job in coming_in] if job]
             if arrived:
                 await self.bench.clerk.insist(ledger.arrived, arrived)
