@@ -53,7 +53,7 @@ def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
             if not console
             else structlog.processors.format_exc_info,
             _mask,
-            structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20)
+            structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
             if console
             else structlog.processors.JSONRenderer(),
         ],
@@ -99,8 +99,8 @@ def transition(job: Job, before: Generation, after: Generation, *, event: str, n
     say(
         name,
         level="debug" if event == "later" and after.reason == "running" else "info",
-        job=job.id,
         path=job.path,
+        job=job.id,
         state=after.state.value,
         was=before.state.value,
         operation=job.operation or None,
@@ -113,20 +113,21 @@ def transition(job: Job, before: Generation, after: Generation, *, event: str, n
     )
 
 
-def ending(job: Job, *, was: State) -> None:
+def ending(job: Job, *, was: State, charged: int) -> None:
     """Log the end of a job, after its commit."""
     verdict = job.verdict
     say(
         f"job.{job.state}",
         level="warning" if job.state is State.FAILED else "info",
-        job=job.id,
         path=job.path,
+        job=job.id,
         state=job.state.value,
         was=was.value,
         operation=job.operation or None,
         model=job.model or None,
         code=verdict.code if verdict else None,
         message=verdict.message if verdict else None,
+        credits=charged or None,
         seconds=round(job.finished_at - job.accepted_at, 1) if job.finished_at else None,
     )
 

@@ -28,7 +28,7 @@ async def file_away(bench: Bench, job: Job) -> None:
             await _postpone(bench, job, calls, outcome)
             return
         over = await bench.clerk.insist(bench.ledger.retire, job, calls, at=clock.now())
-    log.ending(over, was=State.RETIRING)
+    log.ending(over, was=State.RETIRING, charged=sum(call.credits for call in calls))
 
 
 async def _move(bench: Bench, job: Job, calls: Sequence[Generation]) -> tuple[Job, Outcome]:

@@ -181,8 +181,8 @@ def _tell(job: Job) -> None:
     say(
         "job.refused" if verdict else "job.accepted",
         level="warning" if verdict else "info",
-        job=job.id,
         path=job.path,
+        job=job.id,
         state=job.state.value,
         operation=job.operation or None,
         model=job.model or None,

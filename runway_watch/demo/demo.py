@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,10 @@ def _size(count: int) -> str:
 def _where_to_look(root: Path, bill: dict[str, Any]) -> Iterator[str]:
     yield f"\nThe film:           {_latest(root / Place.DONE, 'hills*.out.mp4')}"
     yield f"What it cost:       {_latest(root / Place.DONE, 'hills*.result.toml')}"
-    yield f"Why one failed:     {_latest(root / Place.FAILED, 'mistake*.error.toml')}"
+    record = _latest(root / Place.FAILED, "mistake*.error.toml")
+    yield f"Why one failed:     {record}"
+    if isinstance(record, Path):
+        yield from (f"    {problem}" for problem in tomllib.loads(record.read_text("utf-8"))["problems"])
     price = f"{bill['paid']} generations, {bill['charged']} credits"
     yield f"The simulator's bill: {price}. Nothing was really spent."
 
