@@ -8,20 +8,6 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from tests.test_api_loopback import (
-    KEY,
-    Loopback,
-    Script,
-    Seen,
-    always,
-    drip,
-    listening,
-    loopback,
-    raw,
-    reset,
-    run,
-    stall,
-)
 
 from runway_watch import clock
 from runway_watch.api import Account, Api, Created, Patience, Slot, Task, is_loopback, safe_filename
@@ -35,6 +21,20 @@ from runway_watch.errors import (
     Rejected,
     TurnedAway,
     Unreachable,
+)
+from tests.test_api_loopback import (
+    KEY,
+    Loopback,
+    Script,
+    Seen,
+    always,
+    drip,
+    listening,
+    loopback,
+    raw,
+    reset,
+    run,
+    stall,
 )
 
 QUICK = Patience(connect=2, read=0.3, call=0.6, reason=0.2)

@@ -14,6 +14,18 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from runway_watch.api import Courier, Pacing, Received, Slot
+from runway_watch.api.multipart import form
+from runway_watch.api.threads import in_thread
+from runway_watch.errors import (
+    Changed,
+    Expired,
+    Interrupted,
+    Oversized,
+    RunwayWatchError,
+    SpoolError,
+)
 from tests.test_api_loopback import (
     Loopback,
     Script,
@@ -26,18 +38,6 @@ from tests.test_api_loopback import (
     reset,
     run,
     stall,
-)
-
-from runway_watch.api import Courier, Pacing, Received, Slot
-from runway_watch.api.multipart import form
-from runway_watch.api.threads import in_thread
-from runway_watch.errors import (
-    Changed,
-    Expired,
-    Interrupted,
-    Oversized,
-    RunwayWatchError,
-    SpoolError,
 )
 
 QUICK = Pacing(grace=0.3, rate=1e9)

@@ -4,10 +4,10 @@ import inspect
 
 import httpx
 import pytest
-from tests.test_api_loopback import KEY
 
 from runway_watch.api.trouble import TABLE, api_errors, scrub, transfer_errors
 from runway_watch.errors import AnswerLost, ApiError, Interrupted, Unreachable
+from tests.test_api_loopback import KEY
 
 EVERY = sorted(
     (

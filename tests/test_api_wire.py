@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import runwayml
-from tests.test_api_loopback import KEY, Loopback, Script, Seen, loopback, raw, run
 
 from runway_watch.api import Api, Courier
+from tests.test_api_loopback import KEY, Loopback, Script, Seen, loopback, raw, run
 
 DATA = os.urandom(100_000)
 FIELDS = {"key": "ephemeral/1", "policy": "eyJ9", "x-amz-signature": "00ff"}
