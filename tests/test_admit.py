@@ -2,8 +2,10 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from PIL import Image
@@ -220,7 +222,35 @@ def test_a_file_that_goes_away_meanwhile_condemns_nobody(where: Spool, gone: str
     sights = {name: sight(inbox / name) for name in group.files}
     (inbox / gone).unlink()
     found = admit(group, "", sights, desk=desk(where), job_id="j1")
-    assert found == Waits(f"{gone} went away while it was looked at")
+    assert found == Waits(f"{gone} went away while it was looked at", soon=True)
+
+
+@pytest.mark.parametrize("grown", ["cat.png", "cat.prompt.toml"])
+@pytest.mark.parametrize("patient", [True, False])
+def test_what_was_written_after_the_scan_is_neither_accepted_nor_refused(
+    where: Spool, grown: str, patient: bool
+) -> None:
+    inbox = drop(where, {"cat.png": PNG[:2000], "cat.prompt.toml": b"ratoi"})
+    [group] = pair(["cat.png", "cat.prompt.toml"])
+    sights = {name: sight(inbox / name) for name in group.files}
+    drop(where, {"cat.png": PNG, "cat.prompt.toml": SIDECAR})
+    sights |= {name: sight(inbox / name) for name in group.files if name != grown}
+    found = admit(group, "", sights, desk=desk(where, patient=patient), job_id="j1")
+    assert found == Waits(f"{grown} is still being written", soon=True)
+
+
+def test_a_file_that_grows_while_it_is_read_is_neither_accepted_nor_refused(where: Spool) -> None:
+    inbox = drop(where, {"cat.png": PNG, "cat.prompt.toml": b"ratoi = 1"})
+
+    @contextmanager
+    def growing(path: str) -> Iterator[BinaryIO]:
+        with where.referred(path) as file:
+            with (inbox / path).open("ab") as other:
+                other.write(b"more")
+            yield file
+
+    found = judged(where, reading=growing)
+    assert found == Waits("cat.png is still being written", soon=True)
 
 
 def test_a_share_in_trouble_says_nothing_about_the_drop(where: Spool) -> None:

@@ -5,8 +5,11 @@ Each file is opened once, without following links; what is checked is what is ha
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -17,7 +20,7 @@ from runway_watch.job import MIN_MEDIA_BYTES, Generation, Input, Job, Reference,
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import below
-from runway_watch.stages.desk import Desk, Findings, Waits
+from runway_watch.stages.desk import Desk, Findings, Reading, Waits
 
 NO_OPERATION = "waits for its picture"
 _BLOCK = 1 << 20
@@ -42,25 +45,34 @@ def admit(
         SpoolError, OSError: the folder is in trouble; nothing is known about the group.
     """
     findings = Findings()
+    steady = partial(_steady, desk.reading, {_path(folder, name): sights[name] for name in group.files})
     try:
-        waits = _look(group, folder, desk, findings)
-    except _Gone as gone:
-        return Waits(f"{gone} went away while it was looked at")
+        waits = _look(group, folder, replace(desk, reading=steady), findings)
+    except _Unsettled as change:
+        return Waits(str(change), soon=True)
     return waits or _job(group, folder, sights, desk=desk, findings=findings, job_id=job_id)
 
 
-class _Gone(Exception):
-    """A file of the group is not there any more: the next scan will find what is."""
+class _Unsettled(Exception):
+    """A file of the group is not what the scan saw: nothing is concluded from what was found in it."""
 
 
 @contextmanager
-def _reading(name: str, folder: str, desk: Desk) -> Iterator[BinaryIO]:
+def _steady(reading: Reading, sights: Mapping[str, Sight], path: str) -> Iterator[BinaryIO]:
+    """Open a file of the group; what is looked at has to be what the scan saw, and to stay it meanwhile."""
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(desk.reading(_path(folder, name)))
+            file = stack.enter_context(reading(path))
         except Refusal as refusal:
-            raise (_Gone(name) if refusal.code == "reference.missing" else refusal) from None
-        yield file
+            if refusal.code == "reference.missing":
+                raise _Unsettled(f"{path} went away while it was looked at") from None
+            raise
+        try:
+            yield file
+        finally:
+            found, seen = os.fstat(file.fileno()), sights[path]
+            if (found.st_size, found.st_mtime_ns) != (seen.size, seen.mtime_ns):
+                raise _Unsettled(f"{path} is still being written")
 
 
 def _look(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
@@ -114,7 +126,7 @@ def _check_names(group: Group) -> None:
 def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
     if group.media is None:
         return None
-    with _reading(group.media, folder, desk) as file:
+    with desk.reading(_path(folder, group.media)) as file:
         size = file.seek(0, 2)
         try:
             facts = media.look(file, name=group.media, size=size)
@@ -141,7 +153,7 @@ def _is_begun(file: BinaryIO, size: int) -> bool:
 def _read_sidecar(group: Group, folder: str, desk: Desk, findings: Findings) -> Sidecar | Waits:
     if group.sidecar is None:
         return sidecar.EMPTY
-    with _reading(group.sidecar, folder, desk) as file:
+    with desk.reading(_path(folder, group.sidecar)) as file:
         raw = file.read(sidecar.MAX_BYTES + 1)
         size = file.seek(0, 2)
     findings.digests[group.sidecar] = hashlib.sha256(raw).hexdigest()

@@ -11,6 +11,9 @@ from runway_watch.errors import Refusal
 from runway_watch.job import MediaFacts, Place, Reference, Verdict
 from runway_watch.sidecar import JobTable, Sidecar
 
+Reading = Callable[[str], AbstractContextManager[BinaryIO]]
+"""Opens a file by its path; Refusal when it is not there or no plain file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -30,8 +33,8 @@ class Desk:
 
     root: str
     place: Place
-    reading: Callable[[str], AbstractContextManager[BinaryIO]]
-    referred: Callable[[str], AbstractContextManager[BinaryIO]]
+    reading: Reading
+    referred: Reading
     layers: Sequence[Sidecar]
     api: ApiSettings
     credits_per_job: int
