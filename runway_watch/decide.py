@@ -15,7 +15,7 @@ from runway_watch.config import PollSettings, RetrySettings
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Place, State, Unsure, Verdict
 
 UNCERTAIN = "submit.uncertain"
-BLOCKED = frozenset({"credentials", "credits"})
+BLOCKED = frozenset({"credentials", "credits", "share", "disk"})
 """Reasons to wait that no amount of trying mends: a person has to do something."""
 
 _FINISHED = {

@@ -5,6 +5,7 @@ Anything optional that is missing or of a wrong type is `None`. Signed addresses
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from runway_watch.errors import AnswerLost
 
 _LARGEST = 10**12
 _LONGEST_ID = 200
+_ID = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,8 @@ def created(answer: Mapping[str, Any]) -> Created:
 
 
 def is_task_id(text: str) -> bool:
-    """Whether the text can stand in a path as one step and in the ledger as a name."""
-    plain = text.isascii() and text.isprintable() and " " not in text
-    return plain and 0 < len(text) <= _LONGEST_ID and text not in (".", "..")
+    """Whether the text can stand in a path as one step and in the ledger as a name. Runway's are UUIDs."""
+    return len(text) <= _LONGEST_ID and _ID.fullmatch(text) is not None and text.strip(".") != ""
 
 
 def task(answer: Mapping[str, Any]) -> Task:

@@ -78,6 +78,7 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
     async with bench.lock(was.root):
         judged = await asyncio.to_thread(_judge, bench, spool, was)
         if judged is None:
+            await bench.clerk(bench.ledger.swept, was)
             return False
         job, call = revive(*judged, was=was, before=before)
         if job.verdict is not None:

@@ -75,6 +75,11 @@ class Ledger(Queries, Memory):
         with self._writing() as db:
             self._set_job(db, job, {"verdict": verdict, "inputs": tuple(inputs)})
 
+    def swept(self, job: Job) -> None:
+        """Remember how often a failed job has been swept, though it could not be brought back."""
+        with self._writing() as db:
+            self._set_job(db, job, {"sweeps": job.sweeps})
+
     def retire(self, job: Job, calls: Sequence[Generation], *, at: float) -> Job:
         """Commit the end of a job, together with the arrival of its files."""
         over = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}

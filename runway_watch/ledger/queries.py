@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from runway_watch.decide import BLOCKED
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
@@ -54,8 +54,7 @@ class Queries(Database):
     def troubles(self, *, since: float) -> int:
         """How many jobs failed since a moment, are held, or wait for what only a person can mend."""
         failed = (jobs.c.state == "failed") & (jobs.c.finished_at >= since)
-        live = jobs.c.state.in_(sorted(LIVE_STATES))
-        stuck = (jobs.c.state == "held") | (live & generations.c.reason.in_(sorted(BLOCKED)))
+        stuck = (jobs.c.state == "held") | (jobs.c.state.in_(sorted(LIVE_STATES)) & _blocked())
         query = select(func.count(func.distinct(jobs.c.id))).join(generations, jobs.c.id == generations.c.job)
         with self._reading() as db:
             return db.scalar(query.where(failed | stuck)) or 0
@@ -85,12 +84,11 @@ class Queries(Database):
 
     def active(self, *, at: float) -> int:
         """How many generations can go on by themselves, now or after a pause."""
-        blocked = generations.c.reason.in_(sorted(BLOCKED)) & (generations.c.due_at > at)
-        appointed = (
-            (generations.c.state == "ready") & generations.c.reason.is_(None) & (generations.c.due_at > at)
-        )
-        states = generations.c.state.in_(sorted(LIVE_STATES - {State.HELD}))
-        query = select(func.count()).where(states & ~func.coalesce(blocked, False) & ~appointed)
+        later = generations.c.due_at > at
+        appointed = (generations.c.state == "ready") & generations.c.reason.is_(None) & later
+        waits = (_blocked() & (later | (generations.c.state == "ready"))) | appointed
+        live = generations.c.state.in_(sorted(LIVE_STATES - {State.HELD}))
+        query = select(func.count()).join(jobs, jobs.c.id == generations.c.job).where(live & ~waits)
         with self._reading() as db:
             return db.scalar(query) or 0
 
@@ -177,6 +175,13 @@ class Queries(Database):
             )
             for row in rows
         ]
+
+
+def _blocked() -> ColumnElement[bool]:
+    """What goes on only when a person has done something: about the key, the money, or the folders."""
+    reason = func.coalesce(generations.c.reason, "").in_(sorted(BLOCKED))
+    on_its_way = func.coalesce(jobs.c.target, "") == Place.PROCESSING
+    return reason | (on_its_way & (generations.c.state == "ready"))
 
 
 def _joined() -> Select[Any]:

@@ -32,8 +32,8 @@ _HINTS = {
 }
 
 
-_LOST_AFTER = 5
-"""A task is lost when Runway has not known it so many times in a row: one 404 may be a moment's trouble."""
+_ASKED = 5
+"""So many times in a row Runway has to say that a paid task is gone or empty: once may be an accident."""
 
 
 async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
@@ -47,7 +47,7 @@ async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
     try:
         task = await api.task(generation.task_id, route=catalogue.OPERATIONS[job.operation].poll)
     except NotFound as error:
-        if generation.attempt + 1 < _LOST_AFTER:
+        if generation.attempt + 1 < _ASKED:
             return Later("not_found", error.message)
         verdict = _ended("task.lost", f"Runway no longer knows the task: {error.message}")
         return Never(verdict, facts={"ended_at": None})  # what it cost will never be known
@@ -66,8 +66,7 @@ def _read(task: Task, generation: Generation) -> Outcome:
         case "SUCCEEDED" if task.outputs:
             return Done({**facts, "urls": task.outputs, "progress": 1.0})
         case "SUCCEEDED":
-            verdict = _ended("output.incomplete", "Runway says that it succeeded, and names no output.")
-            return Never(verdict, facts=facts | unknown)
+            return _without_output(generation, facts | unknown)
         case "FAILED":
             return _failed(task, facts | unknown)
         case "CANCELLED" | "CANCELED":
@@ -76,6 +75,15 @@ def _read(task: Task, generation: Generation) -> Outcome:
         case _:
             facts = {"status": task.status, "progress": task.progress}
             return Later("running", task.status.lower(), counts=False, facts=facts)
+
+
+def _without_output(generation: Generation, facts: Mapping[str, object]) -> Outcome:
+    message = "Runway says that it succeeded, and names no output."
+    if generation.attempt + 1 < _ASKED:
+        return Later("no_output", message)
+    # Of the stage that comes next: it is paid for, so trying again asks for its output once more.
+    hint = "`runway-watch retry` asks for the output again; that costs nothing."
+    return Never(Verdict("collect", "output.incomplete", message, hint=hint), facts=facts)
 
 
 def _failed(task: Task, facts: Mapping[str, object]) -> Never:
