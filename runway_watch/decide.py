@@ -15,7 +15,7 @@ from runway_watch.config import PollSettings, RetrySettings
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Place, State, Unsure, Verdict
 
 UNCERTAIN = "submit.uncertain"
-BLOCKED = frozenset({"credentials", "credits", "share", "disk"})
+BLOCKED = frozenset({"credentials", "credits", "other_account", "share", "disk"})
 """Reasons to wait that no amount of trying mends: a person has to do something."""
 
 _FINISHED = {
@@ -70,7 +70,7 @@ def _never(generation: Generation, never: Never, *, retry: RetrySettings, now: f
         return _fail(never.verdict, never.facts, now)
     if generation.tries >= retry.attempts:
         return _fail(replace(never.verdict, retryable=True), never.facts, now)
-    pause = _pause(generation.tries, None, retry, jitter)
+    pause = _pause(generation.tries + never.patience, None, retry, jitter)
     return Move("again", dict(never.facts) | _afresh(now + pause, never.verdict.code, never.verdict.message))
 
 
@@ -240,7 +240,13 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
     call = replace(call, job=was.id)
     if before is None:
         return job, call
-    call = replace(call, credits=before.credits, submitted_at=before.submitted_at, ended_at=before.ended_at)
+    call = replace(
+        call,
+        credits=before.credits,
+        tries=before.tries,
+        submitted_at=before.submitted_at,
+        ended_at=before.ended_at,
+    )
     if call.state is State.READY and _is_paid_for(before) and _same_wish(job, was):
         job = replace(job, state=State.COLLECTING)
         call = replace(

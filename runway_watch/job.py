@@ -204,10 +204,14 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """It cannot work; the verdict says why. `again` asks for a new attempt from the start, paid anew."""
+    """It cannot work; the verdict says why. `again` asks for a new attempt from the start, paid anew.
+
+    `patience` doubles the pause before it, once for each.
+    """
 
     verdict: Verdict
     again: bool = False
+    patience: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -100,15 +100,20 @@ def started(now: float, *, before: float, waited: bool, usual: float | None, pro
 
 def sample(
     *, started: float, noticed: float, last_seen: float | None, progress: float | None, usual: float | None
-) -> float:
+) -> float | None:
     """How long a finished task took, in seconds, as well as it can be known; never less than nothing.
 
     It ended between the last poll that saw it running (`last_seen`, with its `progress`) and `noticed`.
-    A task whose first poll found it finished tells no more than "at most this long".
+    A task whose first poll found it finished tells no more than "at most this long". None when nobody
+    was looking when it ended: a night without a daemon is no duration.
     """
     observed = noticed - started
-    if last_seen is None:
-        took = min(observed, usual) if usual is not None else observed
+    if last_seen is None and usual is not None:
+        took = min(observed, usual)
+    elif noticed - (started if last_seen is None else last_seen) > UNATTENDED:
+        return None
+    elif last_seen is None:
+        took = observed
     elif progress is not None and progress >= MEANINGFUL_PROGRESS:
         took = min(observed, (last_seen - started) / min(progress, 1.0))
     else:

@@ -15,11 +15,13 @@ DONE, FAILED, CANCELLED = State.DONE, State.FAILED, State.CANCELLED
 
 TABLE: Mapping[tuple[State, str], State] = {
     (READY, "upload"): UPLOADING,
+    (READY, "release"): READY,  # its files went back to the inbox and came again
     (READY, "fail"): RETIRING,
     (UPLOADING, "later"): UPLOADING,
     (UPLOADING, "uploaded"): UPLOADING,  # its media lie at Runway; it waits for a free slot
     (UPLOADING, "stale"): UPLOADING,  # they lay there too long
     (UPLOADING, "submit"): SUBMITTING,  # committed before the paid request leaves
+    (UPLOADING, "release"): READY,
     (UPLOADING, "fail"): RETIRING,
     (SUBMITTING, "submitted"): RUNNING,
     (SUBMITTING, "later"): UPLOADING,  # surely not carried out

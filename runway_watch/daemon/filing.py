@@ -44,9 +44,9 @@ async def _move(bench: Bench, job: Job, calls: Sequence[Generation]) -> tuple[Jo
 
 async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: int) -> Job:
     """Choose where the files go, unless that has been committed before."""
-    if job.target is not None:
-        return job
     target = Place.FAILED if job.verdict else Place.DONE
+    if job.target is target:
+        return job
     outputs = endings(calls) if target is Place.DONE else {}
     suffixes = [item.suffix for item in job.inputs] + list(outputs)
     wanted = drops.safe(job.dropped_as)

@@ -11,8 +11,8 @@ from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.returning import were_here, write_down
-from runway_watch.errors import NameTaken, SpoolError
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.errors import LostUpdate, NameTaken, SpoolError
+from runway_watch.job import Generation, Job, Place, State, Verdict
 from runway_watch.log import say
 from runway_watch.settle import Watched
 from runway_watch.spool import ERROR, Spool
@@ -81,9 +81,8 @@ class Inbox:
             coming_in = [job for job in pending if job.target is Place.PROCESSING]
             refused = [job for job in pending if job not in coming_in and job.place is Place.INBOX]
             self._stuck = {(job.folder, job.name) for job in refused}
-            arrived = [job for job in [await self._carry(job) for job in coming_in] if job]
-            if arrived:
-                await self.bench.clerk.insist(ledger.arrived, arrived)
+            if coming_in:
+                await self._bring_in(coming_in)
                 self.bench.wake()
 
     async def _take_in(self, candidates: list[Candidate]) -> bool:
@@ -97,11 +96,18 @@ class Inbox:
 
         judged = await asyncio.gather(*(judge(candidate) for candidate in candidates))
         admitted = [verdict for verdict in judged if not isinstance(verdict, Waits)]
+        changed = False
         if admitted:
             async with self.bench.lock(str(self.spool.root)):
-                await self._move_in(admitted)
+                same = await asyncio.to_thread(self._unchanged, admitted)
+                await self._move_in(same)
+                changed = len(same) < len(admitted)
             self.bench.wake()
-        return any(isinstance(verdict, Waits) and verdict.soon for verdict in judged)
+        return changed or any(isinstance(verdict, Waits) and verdict.soon for verdict in judged)
+
+    def _unchanged(self, admitted: list[tuple[Job, Generation]]) -> list[tuple[Job, Generation]]:
+        """Those whose files are still what was judged; the others are looked at again."""
+        return [(job, call) for job, call in admitted if self.spool.is_unchanged(job)]
 
     def _judge(self, candidate: Candidate) -> tuple[Job, Generation] | Waits:
         now = clock.now()
@@ -133,12 +139,25 @@ class Inbox:
         earlier = await were_here(self.bench, self.spool, [job for job, _ in admitted])
         jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
-        written = await write_down(self.bench, aimed, earlier)
+        written = await write_down(self.bench, self.spool, aimed, earlier)
         for job in written:
             _tell(job)
-        accepted = [job for job in written if job.state is not State.RETIRING]
-        arrived = [job for job in [await self._carry(job) for job in accepted] if job]
-        await self.bench.clerk.insist(self.bench.ledger.arrived, arrived)
+        await self._bring_in([job for job in written if job.state is not State.RETIRING])
+
+    async def _bring_in(self, jobs: list[Job]) -> None:
+        """Carry, then commit the arrivals; one that does not fit holds up no other."""
+        carried = [found for found in [await self._carry(job) for job in jobs] if found]
+        await asyncio.gather(*(self._arrive(job, missing) for job, missing in carried))
+
+    async def _arrive(self, job: Job, missing: list[str]) -> None:
+        ledger, clerk = self.bench.ledger, self.bench.clerk
+        try:
+            if missing:
+                await clerk.insist(ledger.arrived_without, job, _vanished(missing), at=clock.now())
+            else:
+                await clerk.insist(ledger.arrived, [job])
+        except LostUpdate as error:
+            say("job.overtaken", level="error", path=job.path, job=job.id, message=str(error))
 
     def _aim(self, job: Job, taken: set[tuple[str, Place, str]]) -> Job:
         target = Place.FAILED if job.state is State.RETIRING else Place.PROCESSING
@@ -159,8 +178,13 @@ class Inbox:
         name = await asyncio.to_thread(free)
         return await self.bench.clerk.insist(self.bench.ledger.aim, job, target=Place.PROCESSING, name=name)
 
-    async def _carry(self, job: Job) -> Job | None:
-        """Take a job's files in. Returns it as it was carried, or None when that has to wait."""
+    async def _carry(self, job: Job) -> tuple[Job, list[str]] | None:
+        """Take a job's files in.
+
+        Returns:
+            The job as it was carried, and which of its files were nowhere to be found; None when it has
+            to wait.
+        """
         try:
             if job.place is Place.FAILED:  # a crash may have come between its return and this
                 await asyncio.to_thread(self.spool.withdraw, job, ERROR, place=job.place, name=job.name)
@@ -171,9 +195,16 @@ class Inbox:
             say("share.refused", level="warning", job=job.id, path=job.path, message=str(error))
             self._stuck.add((job.folder, job.name))
             return None
-        if missing:
-            say("job.incomplete", level="warning", job=job.id, path=job.path, message=f"gone: {missing}")
-        return job
+        return job, missing
+
+
+def _vanished(missing: list[str]) -> Verdict:
+    return Verdict(
+        "admit",
+        "asset.changed",
+        f"{' and '.join(missing)} left the inbox while it was being accepted.",
+        hint="Drop the files again, together.",
+    )
 
 
 def _tell(job: Job) -> None:

@@ -8,8 +8,9 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
-from runway_watch import clock, log
+from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.guard import guarded
 from runway_watch.decide import Move, may_sweep, revive
 from runway_watch.drops import Group
 from runway_watch.errors import RunwayWatchError
@@ -36,17 +37,27 @@ async def carry_out_orders(bench: Bench) -> None:
 
 
 async def sweep(bench: Bench) -> int:
-    """Bring failed jobs back that may work now, or whose files a person has mended. Returns how many."""
+    """Bring failed jobs back that may work now, or that a person has mended. Returns how many."""
     back = 0
     for job in await bench.clerk(bench.ledger.failed):
-        if job.root not in bench.spools:
-            continue
-        mended = await asyncio.to_thread(_is_mended, bench.spool(job), job)
-        if mended or may_sweep(job, sweeps=bench.settings.retry.sweeps):
-            back += await _bring_back(bench, replace(job, sweeps=0 if mended else job.sweeps + 1))
+        if job.root in bench.spools:
+            work = partial(_sweep_one, bench, job)
+            back += await guarded(work, instead=lambda _: False, job=job.id, path=job.path)
     if back:
         say("sweep.finished", jobs=back)
     return back
+
+
+async def _sweep_one(bench: Bench, job: Job) -> bool:
+    """Whether a job goes on. Trouble with one, such as a broken folder default, stops no other."""
+    try:
+        if await _is_mended(bench, job):
+            return await _bring_back(bench, replace(job, sweeps=0))
+        if may_sweep(job, sweeps=bench.settings.retry.sweeps):
+            return await _bring_back(bench, replace(job, sweeps=job.sweeps + 1))
+    except RunwayWatchError as error:
+        say("sweep.refused", level="warning", job=job.id, path=job.path, message=str(error))
+    return False
 
 
 async def retry(bench: Bench, job_id: str) -> bool:
@@ -67,7 +78,7 @@ async def _release(bench: Bench, job: Job, calls: list[Generation]) -> None:
     moves = [(call, Move("release", changes)) for call in calls if call.state is State.HELD]
     for (before, move), after in zip(moves, await bench.clerk(bench.ledger.move, moves, at=now), strict=True):
         log.transition(job, before, after, event=move.event, now=now)
-    bench.spool(job).withdraw(job, HELD, place=job.place, name=job.name)
+    await asyncio.to_thread(bench.spool(job).withdraw, job, HELD, place=job.place, name=job.name)
     bench.wake()
 
 
@@ -83,7 +94,8 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
         job, call = revive(*judged, was=was, before=before)
         if job.verdict is not None:
             await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
-            spool.record(was, ERROR, error_record(job, [before], job.verdict), target=False)
+            record = error_record(job, [before], job.verdict)
+            await asyncio.to_thread(spool.record, was, ERROR, record, target=False)
             say("job.refused", level="warning", job=was.id, path=was.path, code=job.verdict.code)
             return False
         await _return(bench, spool, job, call, was=was)
@@ -93,11 +105,11 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
 
 
 async def _return(bench: Bench, spool: Spool, job: Job, call: Generation, *, was: Job) -> None:
-    suffixes = [item.suffix for item in job.inputs]
-    name = spool.free_name(Place.PROCESSING, job.folder, job.dropped_as, suffixes)
+    suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.dropped_as)
+    name = await asyncio.to_thread(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
     job = replace(job, target=Place.PROCESSING, target_name=name)
     await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now())
-    spool.withdraw(was, ERROR, place=Place.FAILED, name=was.name)
+    await asyncio.to_thread(spool.withdraw, was, ERROR, place=Place.FAILED, name=was.name)
     await asyncio.to_thread(spool.carry, job)
     await bench.clerk.insist(bench.ledger.arrived, [job])
 
@@ -127,16 +139,35 @@ def _judge(bench: Bench, spool: Spool, was: Job) -> tuple[Job, Generation] | Non
     return None if isinstance(judged, Waits) else judged
 
 
-def _is_mended(spool: Spool, job: Job) -> bool:
-    """Whether a file of a failed job is there and not as it was when it was refused."""
-    for item in job.inputs:
-        try:
-            sight = _sight(spool, job, job.name + item.suffix)
-        except OSError:
-            return False
-        if (sight.size, sight.mtime_ns) != (item.size, item.mtime_ns):
-            return True
-    return False
+async def _is_mended(bench: Bench, job: Job) -> bool:
+    """Whether a person has changed the contents of a failed job's files, and has finished doing so.
+
+    A new date alone is no mending: backups and viewers touch files, and a job that is paid for again
+    needs a person's word.
+    """
+    spool = bench.spool(job)
+    before = await asyncio.to_thread(_sights, spool, job)
+    if before is None or not await asyncio.to_thread(_differs, spool, job, before):
+        return False
+    await asyncio.sleep(bench.watch_of(job.root).settle_seconds)
+    return await asyncio.to_thread(_sights, spool, job) == before
+
+
+def _sights(spool: Spool, job: Job) -> list[Sight] | None:
+    """A look at each of a job's files; None when one is not there."""
+    try:
+        return [_sight(spool, job, job.name + item.suffix) for item in job.inputs]
+    except FileNotFoundError:
+        return None
+
+
+def _differs(spool: Spool, job: Job, sights: list[Sight]) -> bool:
+    touched = [
+        item
+        for item, sight in zip(job.inputs, sights, strict=True)
+        if (sight.size, sight.mtime_ns) != (item.size, item.mtime_ns)
+    ]
+    return any(spool.digest(job, item) != item.sha256 for item in touched)
 
 
 def _sight(spool: Spool, job: Job, name: str) -> Sight:

@@ -1,19 +1,23 @@
 """Drops that were here before: moved back by a person, ordered back by one, or swept back.
 
 Such a job keeps its identity: its history goes on, what it cost is kept, and what was paid for and
-finished is fetched instead of paid for again.
+finished is fetched instead of paid for again. The files of a job that is at Runway at this moment are
+taken back to it: it goes on with what it was paid for.
 """
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import revive
 from runway_watch.job import Generation, Job, Place, State
+from runway_watch.log import say
 from runway_watch.spool import ERROR, HELD, Spool
 
-_MAY_RETURN = (State.FAILED, State.CANCELLED, State.HELD)
+_UNPAID = (State.READY, State.UPLOADING)
+_OVER = (State.FAILED, State.CANCELLED, State.HELD)
 
 
 async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> Mapping[str, Job]:
@@ -25,20 +29,33 @@ async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> Mapping[str,
     found: dict[str, Job] = {}
     for job in jobs:
         was = await _earlier(bench, spool, job)
-        if was is not None and was.id not in {other.id for other in found.values()}:
-            found[job.id] = was
+        if was is None or was.id in {other.id for other in found.values()}:
+            continue
+        found[job.id] = was
+        if was.state in _OVER:
             record = HELD if was.state is State.HELD else ERROR
             await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
     return found
 
 
 async def write_down(
-    bench: Bench, admitted: list[tuple[Job, Generation]], earlier: Mapping[str, Job]
+    bench: Bench, spool: Spool, admitted: list[tuple[Job, Generation]], earlier: Mapping[str, Job]
 ) -> list[Job]:
-    """Commit admitted jobs; those whose files were here before under their old identity."""
+    """Commit admitted jobs; those whose files were here before under their old identity.
+
+    Returns:
+        Those that are to be moved now; the files of a job at Runway have been taken back to it.
+    """
     new = [(job, [call]) for job, call in admitted if job.id not in earlier]
-    back = [(job, call) for job, call in admitted if job.id in earlier]
-    returned = [await _readmit(bench, job, call, was=earlier[job.id]) for job, call in back]
+    returned = []
+    for job, call in admitted:
+        was = earlier.get(job.id)
+        if was is None:
+            continue
+        if was.state in (*_UNPAID, *_OVER):
+            returned.append(await _readmit(bench, job, call, was=was))
+        else:
+            await _take_back(spool, job, was)
     if new:
         await bench.clerk(bench.ledger.admit, new)
     return [job for job, _ in new] + returned
@@ -52,13 +69,18 @@ async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job
 
 
 async def _earlier(bench: Bench, spool: Spool, job: Job) -> Job | None:
-    """The job whose files these were: it is over or held, and its files have left their place."""
+    """The job whose files these were: they have left their place, and it is not filed in done/."""
     called = await bench.clerk(bench.ledger.called, root=job.root, folder=job.folder, name=job.name)
     for was in called:
-        if (
-            was.state in _MAY_RETURN
-            and was.place is not Place.DONE
-            and not spool.present(was, was.place, was.name)
-        ):
+        at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
+        if at_rest and not await asyncio.to_thread(spool.present, was, was.place, was.name):
             return was
     return None
+
+
+async def _take_back(spool: Spool, job: Job, was: Job) -> None:
+    """Carry files that left a job which is at Runway back to its place."""
+    back = replace(job, target=was.place, target_name=was.name)
+    await asyncio.to_thread(spool.carry, back)
+    why = "it is at work with these files already: they were taken back to it"
+    say("job.overtaken", level="warning", path=was.path, job=was.id, state=was.state.value, message=why)

@@ -82,7 +82,8 @@ class Work:
             progress=call.progress,
             usual=await self._usual(job),
         )
-        await self._bench.clerk.insist(self._bench.ledger.took, job.kind, seconds)
+        if seconds is not None:
+            await self._bench.clerk.insist(self._bench.ledger.took, job.kind, seconds)
 
     async def _collect(self, job: Job, call: Generation) -> Outcome:
         urls = self._urls.pop(key_of(call), None)
@@ -109,8 +110,10 @@ class Work:
         wait = (call.polled_at or 0.0) + self._bench.settings.poll.min_seconds - clock.now()
         if wait > 0:
             return Later("addresses", "waits for fresh addresses", after=wait, counts=False)
-        outcome = await poll(job, replace(call, credits=0), api=self._bench.api)
+        outcome = await poll(job, call, api=self._bench.api)
         if isinstance(outcome, Done):
             urls: tuple[str, ...] = outcome.facts["urls"]
             return urls
+        if isinstance(outcome, Never):  # what the task has cost was written down when it ended
+            return replace(outcome, facts={k: v for k, v in outcome.facts.items() if k != "credits"})
         return outcome

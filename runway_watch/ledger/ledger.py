@@ -70,6 +70,15 @@ class Ledger(Queries, Memory):
                 place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
                 self._set_job(db, job, place)
 
+    def arrived_without(self, job: Job, verdict: Verdict, *, at: float) -> None:
+        """Commit that a job's files have arrived incomplete, and that it ends with this verdict."""
+        place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
+        calls = self.calls(job.id)
+        with self._writing() as db:
+            for call in calls:
+                self._move(db, call, Move("fail", {"verdict": verdict, "due_at": at}), at)
+            self._set_job(db, job, place)
+
     def judge(self, job: Job, verdict: Verdict, inputs: Sequence[Input]) -> None:
         """Replace the verdict on a job that is over, and remember the files that it was passed on."""
         with self._writing() as db:

@@ -68,8 +68,8 @@ def of_input(item: Input) -> Callable[[Path], bool]:
     def is_ours(path: Path) -> bool:
         try:
             found = path.lstat()
-        except OSError:
-            return False
+        except (FileNotFoundError, NotADirectoryError):
+            return False  # any other trouble is no proof that it is not there
         return found.st_ino == item.ino or (found.st_size, found.st_mtime_ns) == (item.size, item.mtime_ns)
 
     return is_ours

@@ -5,6 +5,7 @@ ledger before it is made, and making it again is harmless: a file that has arriv
 inode, or by its size and time where a network drive gives it a new one.
 """
 
+import hashlib
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,7 @@ from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
 from runway_watch.spool.rename import sync_folder
 
 RESULT, ERROR, HELD = ".result.toml", ".error.toml", ".held.toml"
+_BLOCK = 1 << 20
 _RECORDS = (RESULT, ERROR, HELD)
 
 
@@ -104,8 +106,7 @@ class Spool:
             OutputGone: an output is at neither end.
             SpoolError: the move failed midway; it can be repeated.
         """
-        legs = [self._output_leg(job, suffix, output) for suffix, output in (outputs or {}).items()]
-        legs += [Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs]
+        legs = self._legs(job, outputs or {})
         with _spool_errors():
             for place in (job.place, job.target):
                 self.where(place or job.place, "").stat()  # a share that is not there is no empty one
@@ -115,6 +116,12 @@ class Spool:
         if gone := {output.staged for output in (outputs or {}).values()} & set(missing):
             raise OutputGone(f"{', '.join(sorted(gone))} is gone: the output has to be fetched again")
         return missing
+
+    def _legs(self, job: Job, outputs: Mapping[str, Output]) -> list[Leg]:
+        legs = [self._output_leg(job, suffix, output) for suffix, output in outputs.items()]
+        return legs + [
+            Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs
+        ]
 
     def _output_leg(self, job: Job, suffix: str, output: Output) -> Leg:
         staged = self.staging(job, output.staged)
@@ -164,8 +171,33 @@ class Spool:
                 folder = folder.rpartition("/")[0]
 
     def present(self, job: Job, place: Place, name: str) -> bool:
-        """Whether any of the job's inputs lies there under that name."""
-        return any(of_input(i)(self.where(place, job.folder, name + i.suffix)) for i in job.inputs)
+        """Whether anything lies where the job's inputs would lie under that name.
+
+        Raises:
+            SpoolError: nobody can tell; a share that is gone is no empty one.
+        """
+        with _spool_errors():
+            self.where(place, "").stat()
+            paths = [self.where(place, job.folder, name + item.suffix) for item in job.inputs]
+            return any(_exists(path) for path in paths)
+
+    def is_unchanged(self, job: Job) -> bool:
+        """Whether a job's inputs still are as they were when it was judged. Raises SpoolError."""
+        with _spool_errors():
+            return all(_is_as_seen(self.path_of(job, item), item) for item in job.inputs)
+
+    def digest(self, job: Job, item: Input) -> str:
+        """The SHA-256 of what lies in an input's place. Raises as `reading` does."""
+        found = hashlib.sha256()
+        with self.reading(job, item) as file:
+            while block := file.read(_BLOCK):
+                found.update(block)
+        return found.hexdigest()
+
+    def go_back(self, job: Job, outputs: Mapping[str, Output]) -> None:
+        """Take back what `carry` has carried, for its name turned out to be no good."""
+        with _spool_errors():
+            go_back(self._legs(job, outputs))
 
     def _target(self, job: Job, suffix: str) -> Path:
         assert job.target is not None
@@ -186,6 +218,23 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _exists(path: Path) -> bool:
+    """As `os.path.lexists`, which takes every trouble for absence."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _is_as_seen(path: Path, item: Input) -> bool:
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return (found.st_size, found.st_mtime_ns, found.st_ino) == (item.size, item.mtime_ns, item.ino)
 
 
 @contextmanager

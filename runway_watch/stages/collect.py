@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from runway_watch.api import Courier
 from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
@@ -53,23 +54,29 @@ class _Unsafe(Exception):
 
 
 async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Output:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    with os.fdopen(fd, "r+b") as file:
+    with await asyncio.to_thread(_staging, path) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await asyncio.to_thread(_examine, fd, path, received.size)
+        extension = await asyncio.to_thread(_examine, file, received.size)
     return Output(path.name, extension, received.sha256, received.size)
 
 
-def _examine(fd: int, path: Path, size: int) -> str:
+def _staging(path: Path) -> BinaryIO:
+    """A new file under the hidden name; what an earlier try, or anybody else, has left there goes away."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
+    return os.fdopen(fd, "r+b")
+
+
+def _examine(file: BinaryIO, size: int) -> str:
     """Bring the file to disk and tell its extension. Raises Interrupted or _Unsafe."""
-    os.fsync(fd)
-    with path.open("rb") as file:
-        sniffed = sniff(file.read(_HEAD))
-        if sniffed is None:
-            raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
-        if not is_whole(file, sniffed[1], size):
-            raise Interrupted("the output ends before its end")
+    os.fsync(file.fileno())
+    file.seek(0)
+    sniffed = sniff(file.read(_HEAD))
+    if sniffed is None:
+        raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
+    if not is_whole(file, sniffed[1], size):
+        raise Interrupted("the output ends before its end")
     return sniffed[1]
 
 

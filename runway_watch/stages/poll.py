@@ -21,8 +21,14 @@ _FAILURES: Mapping[str, tuple[str, bool, str]] = {
     "INTERNAL": ("task.internal", True, "Runway failed while it worked on this."),
     "ASSET.INVALID": ("task.asset_invalid", False, "Runway cannot use this file."),
     "THIRD_PARTY.UNAVAILABLE": ("task.unavailable", True, "The model's provider is not available."),
-    "": ("task.internal", True, "Runway failed without a reason that we know."),
 }
+_UNKNOWN = "Runway failed for a reason that we do not know."
+_UNKNOWN_TRIES = 2
+"""Paid calls at most for a task that fails with a code nobody knows."""
+
+_PROVIDER_PATIENCE = 3
+"""Doublings of the pause after a provider was away: minutes, not seconds."""
+
 _HINTS = {
     "task.safety": "Change the prompt or the picture first: repeated refusals can suspend the account.",
     "task.bad_output": "Change the prompt or the picture: logos, watermarks and text are common causes.",
@@ -32,6 +38,7 @@ _HINTS = {
 }
 
 
+_OTHER_ACCOUNT_PAUSE = 60.0
 _ASKED = 5
 """So many times in a row Runway has to say that a paid task is gone or empty: once may be an accident."""
 
@@ -47,15 +54,28 @@ async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
     try:
         task = await api.task(generation.task_id, route=catalogue.OPERATIONS[job.operation].poll)
     except NotFound as error:
-        if generation.attempt + 1 < _ASKED:
-            return Later("not_found", error.message)
-        verdict = _ended("task.lost", f"Runway no longer knows the task: {error.message}")
-        return Never(verdict, facts={"ended_at": None})  # what it cost will never be known
+        return _unknown_task(generation, error, account=api.fingerprint)
     except ApiError as error:
         outcome = outcome_of(error, stage="poll")
         # Asking is free and what is asked about is paid for: no answer to a question ends it.
         return outcome if isinstance(outcome, Later) else Later("unreadable", error.message)
     return _read(task, generation)
+
+
+def _unknown_task(generation: Generation, error: NotFound, *, account: str) -> Outcome:
+    if generation.account not in (None, account):
+        message = "the task belongs to another key's account: put that key back"
+        return Later("other_account", message, after=_OTHER_ACCOUNT_PAUSE, counts=False)
+    if (again := _once_more(generation, "not_found", error.message)) is not None:
+        return again
+    verdict = _ended("task.lost", f"Runway no longer knows the task: {error.message}")
+    return Never(verdict, facts={"ended_at": None})  # what it cost will never be known
+
+
+def _once_more(generation: Generation, reason: str, message: str) -> Later | None:
+    """Another question, unless this very answer has come often enough without another in between."""
+    times = generation.attempt + 1 if generation.reason == reason else 1
+    return None if times >= _ASKED else Later(reason, message, facts={"attempt": times})
 
 
 def _read(task: Task, generation: Generation) -> Outcome:
@@ -68,7 +88,7 @@ def _read(task: Task, generation: Generation) -> Outcome:
         case "SUCCEEDED":
             return _without_output(generation, facts | unknown)
         case "FAILED":
-            return _failed(task, facts | unknown)
+            return _failed(task, generation, facts | unknown)
         case "CANCELLED" | "CANCELED":
             verdict = _ended("task.cancelled", "The task was cancelled at Runway.")
             return Never(verdict, facts=facts | unknown)
@@ -79,16 +99,16 @@ def _read(task: Task, generation: Generation) -> Outcome:
 
 def _without_output(generation: Generation, facts: Mapping[str, object]) -> Outcome:
     message = "Runway says that it succeeded, and names no output."
-    if generation.attempt + 1 < _ASKED:
-        return Later("no_output", message)
+    if (again := _once_more(generation, "no_output", message)) is not None:
+        return again
     # Of the stage that comes next: it is paid for, so trying again asks for its output once more.
     hint = "`runway-watch retry` asks for the output again; that costs nothing."
     return Never(Verdict("collect", "output.incomplete", message, hint=hint), facts=facts)
 
 
-def _failed(task: Task, facts: Mapping[str, object]) -> Never:
+def _failed(task: Task, generation: Generation, facts: Mapping[str, object]) -> Never:
     code = (task.failure_code or "").upper()
-    ours, again, message = _meaning(code)
+    ours, passing, message = _meaning(code, generation)
     verdict = Verdict(
         stage="poll",
         code=ours,
@@ -96,13 +116,20 @@ def _failed(task: Task, facts: Mapping[str, object]) -> Never:
         hint=_HINTS[ours],
         failure_code=task.failure_code,
     )
-    return Never(verdict, again=again, facts=facts)
+    # What was charged all the same is not paid for again without a person's word.
+    again = passing and not task.credits
+    patience = _PROVIDER_PATIENCE if ours == "task.unavailable" else 0
+    return Never(verdict, again=again, patience=patience, facts=facts)
 
 
-def _meaning(code: str) -> tuple[str, bool, str]:
+def _meaning(code: str, generation: Generation) -> tuple[str, bool, str]:
+    """Our code, whether it may pass, and a sentence, for one of Runway's failure codes ("" for none)."""
     if "SAFETY" in code.split("."):
         return _FAILURES["SAFETY"]
-    return _FAILURES[max((prefix for prefix in _FAILURES if code.startswith(prefix)), key=len)]
+    known = [prefix for prefix in _FAILURES if (code or "INTERNAL").startswith(prefix)]
+    if not known:
+        return "task.internal", generation.tries < _UNKNOWN_TRIES, _UNKNOWN
+    return _FAILURES[max(known, key=len)]
 
 
 def _ended(code: str, message: str) -> Verdict:

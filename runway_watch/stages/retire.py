@@ -39,13 +39,22 @@ def retire(job: Job, calls: Sequence[Generation], *, spool: Spool, at: float) ->
             spool.record(job, ERROR, records.error(job, calls, job.verdict), target=True)
         spool.withdraw(job, HELD, place=Place.PROCESSING, name=job.name)
     except NameTaken as error:
-        return Later("name_taken", str(error), counts=False, after=0.0)
+        return _back(job, outputs, spool, error)
     except OutputGone as error:
         return Later("output_gone", str(error), counts=False, after=0.0)
     except SpoolError as error:
         return Later("share", str(error))
     spool.tidy(job)
     return Done({"missing": missing})
+
+
+def _back(job: Job, outputs: Mapping[str, Output], spool: Spool, error: NameTaken) -> Later:
+    """The files stay together: a record that has no place takes none of them away."""
+    try:
+        spool.go_back(job, outputs)
+    except SpoolError as trouble:
+        return Later("share", str(trouble))
+    return Later("name_taken", str(error), counts=False, after=0.0)
 
 
 def _result(job: Job, calls: Sequence[Generation], at: float) -> str:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 from runway_watch.api import Api, Courier, safe_filename
 from runway_watch.errors import ApiError, Changed, Interrupted, Refusal, SpoolError
 from runway_watch.job import Done, Job, Later, Never, Outcome, Verdict
-from runway_watch.spool import Spool, below
+from runway_watch.spool import Spool
 from runway_watch.stages.trouble import outcome_of
 
 
@@ -36,11 +36,6 @@ def parcels(job: Job, spool: Spool) -> list[Parcel]:
         parcel = Parcel(f"file:{name}", name, media.sha256, media.size, job.mime, reading)
         found.insert(0, parcel)
     return found
-
-
-def written_as(job: Job, written: str) -> str:
-    """The path below the inbox of what a job's sidecar calls `file:...`."""
-    return below(job.folder, written.removeprefix("file:"))
 
 
 async def upload(parcel: Parcel, *, api: Api, courier: Courier) -> Outcome:
