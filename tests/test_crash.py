@@ -180,7 +180,9 @@ DRIVEN: Mapping[Row, Drive] = {
 }
 
 UNREACHED: Mapping[Row, str] = {
-    ("ready", "fail"): "no stage works on what is ready: a cap or a cancel will be the first to refuse it",
+    ("ready", "fail"): "what vanishes while it is accepted ends so: tests/test_moved.py",
+    ("ready", "release"): "a person moves files back to the inbox: tests/test_moved.py",
+    ("uploading", "release"): "a person moves files back to the inbox: tests/test_moved.py",
     ("retiring", "cancelled"): "there is no command yet that cancels",
     ("cancelled", "release"): "there is no command yet that cancels",
     ("cancelled", "fail"): "there is no command yet that cancels",

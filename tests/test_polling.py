@@ -115,7 +115,7 @@ def test_a_duration_is_never_less_than_nothing_whatever_the_clock_did(
     started: float, noticed: float, seen: float | None, progress: float | None, usual_seconds: float | None
 ) -> None:
     took = sample(started=started, noticed=noticed, last_seen=seen, progress=progress, usual=usual_seconds)
-    assert took >= 0
+    assert took is None or took >= 0
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,10 @@ def test_a_duration_is_as_good_as_the_looks_at_the_task(
         started=NOW, noticed=NOW + noticed, last_seen=seen, progress=progress, usual=usual_seconds
     )
     assert seconds == pytest.approx(took)
+
+
+def test_a_night_in_which_nobody_looked_is_no_duration() -> None:
+    nobody = {"started": 0.0, "noticed": 30_000.0, "progress": None, "usual": None}
+    assert sample(**nobody, last_seen=None) is None
+    assert sample(**nobody, last_seen=5.0) is None
+    assert sample(**{**nobody, "usual": 60.0}, last_seen=None) == 60.0

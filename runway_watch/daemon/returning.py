@@ -83,4 +83,4 @@ async def _take_back(spool: Spool, job: Job, was: Job) -> None:
     back = replace(job, target=was.place, target_name=was.name)
     await asyncio.to_thread(spool.carry, back)
     why = "it is at work with these files already: they were taken back to it"
-    say("job.overtaken", level="warning", path=was.path, job=was.id, state=was.state.value, message=why)
+    say("files.returned", level="warning", path=was.path, job=was.id, state=was.state.value, message=why)
