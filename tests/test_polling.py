@@ -1,5 +1,7 @@
 """When Runway is asked about a task: right after it has probably ended, and never too often."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,7 +143,7 @@ def test_a_duration_is_as_good_as_the_looks_at_the_task(
 
 
 def test_a_night_in_which_nobody_looked_is_no_duration() -> None:
-    nobody = {"started": 0.0, "noticed": 30_000.0, "progress": None, "usual": None}
+    nobody: dict[str, Any] = {"started": 0.0, "noticed": 30_000.0, "progress": None, "usual": None}
     assert sample(**nobody, last_seen=None) is None
     assert sample(**nobody, last_seen=5.0) is None
     assert sample(**{**nobody, "usual": 60.0}, last_seen=None) == 60.0

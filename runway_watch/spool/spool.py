@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from runway_watch.drops import numbered
+from runway_watch.drops import SIDECAR, numbered
 from runway_watch.errors import NameTaken, OutputGone, SpoolError
-from runway_watch.job import Input, Job, Output, Place
+from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
 from runway_watch.records import job_of
 from runway_watch.spool.beneath import opened
 from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
@@ -87,7 +87,8 @@ class Spool:
             after: how many names not to try, because they turned out to be taken.
         """
         directory = self.where(place, folder)
-        endings = {*suffixes, *_RECORDS}
+        # What another group of this name would have counts too, so that outputs and records never meet.
+        endings = {*suffixes, *_RECORDS, *MEDIA_SUFFIXES, SIDECAR}
         names = (numbered(wanted, n) for n in count(after + 1))
         return next(n for n in names if not any(os.path.lexists(directory / (n + e)) for e in endings))
 
