@@ -44,12 +44,24 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _TAG = r"^[a-z][a-z0-9_]{2,15}$"
+_SOONEST, _LATEST = 946_684_800.0, 7_258_118_400.0
+"""The years 2000 and 2200: what lies outside is a slip, and beyond what calendars and timers can compute."""
 
 
 def _ascii_tag(tag: str) -> str:
     if not re.fullmatch(_TAG, tag):
         raise ValueError("3 to 16 lower-case letters, digits or underscores, a letter first")
     return tag
+
+
+def _within_reach(moment: datetime | None) -> datetime | None:
+    try:
+        seconds = moment.timestamp() if moment else _SOONEST
+    except (ValueError, OverflowError, OSError):  # before the machine's calendar begins, or after it ends
+        seconds = -1.0
+    if not _SOONEST <= seconds < _LATEST:
+        raise ValueError("must lie between the years 2000 and 2200")
+    return moment
 
 
 class JobTable(BaseModel):
@@ -59,7 +71,7 @@ class JobTable(BaseModel):
 
     operation: str | None = None
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
-    not_before: AwareDatetime | NaiveDatetime | None = None
+    not_before: Annotated[AwareDatetime | NaiveDatetime | None, AfterValidator(_within_reach)] = None
     max_credits: int | None = Field(default=None, ge=0)
     force: bool = False
     tag: Annotated[str, AfterValidator(_ascii_tag)] = "image"

@@ -15,6 +15,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from runway_watch import clock
 
 _LOOK_SECONDS, _JUMP_SECONDS = 5.0, 2.0
+_FURTHEST_SECONDS = 86_400.0
+"""No timer is set further ahead: calendars end, clocks are set, and waking early costs one look."""
 
 
 class Timetable:
@@ -44,9 +46,13 @@ class Timetable:
         self._scheduler.add_job(_asynchronous(wake), trigger, id=name, replace_existing=True)
 
     def at(self, moment: float | None, name: str, wake: Callable[[], None]) -> None:
-        """Wake once at a moment (seconds since 1970), instead of the one set before under this name."""
+        """Wake once at a moment (seconds since 1970), instead of the one set before under this name.
+
+        Who waits for longer than a day is woken after a day, to look and to set it again.
+        """
         if moment is not None:
-            trigger = DateTrigger(clock.exact_utc(moment))
+            now = clock.now()
+            trigger = DateTrigger(clock.exact_utc(min(max(moment, now), now + _FURTHEST_SECONDS)))
             self._scheduler.add_job(_asynchronous(wake), trigger, id=name, replace_existing=True)
             return
         try:

@@ -277,6 +277,12 @@ def job_problems(text: str) -> tuple[str, ...]:
         ('sidecar = "maybe"', "`job.sidecar`: "),
         ('not_before = "tomorrow"', "`job.not_before`: "),
         ("not_before = 07:30:00", "`job.not_before`: "),
+        ("not_before = 0001-01-01", "`job.not_before`: "),
+        ("not_before = 0001-01-01T00:00:00", "`job.not_before`: must lie between the years 2000 and 2200"),
+        ("not_before = 1999-12-31T00:00:00Z", "`job.not_before`: must lie between the years 2000 and 2200"),
+        ("not_before = 2200-01-02T00:00:00Z", "`job.not_before`: must lie between the years 2000 and 2200"),
+        ("not_before = 9999-12-31T23:59:59", "`job.not_before`: must lie between the years 2000 and 2200"),
+        ("not_before = 9999-12-31T23:59:59-23:00", "`job.not_before`: must lie between"),
         ("operation = 3", "`job.operation`: "),
     ],
 )
@@ -286,7 +292,7 @@ def test_what_is_wrong_with_the_job_table_is_told_with_its_key(line: str, proble
 
 
 def test_everything_wrong_with_the_job_table_is_told_at_once() -> None:
-    text = '[job]\nprioritty = 1\nmax_credits = -1\ntag = "X"\nnot_before = "x"\n'
+    text = '[job]\nprioritty = 1\nmax_credits = -1\ntag = "X"\nnot_before = 0001-01-01T00:00:00\n'
     assert [p.split("`")[1] for p in job_problems(text)] == [
         "job.not_before",
         "job.max_credits",
@@ -304,4 +310,5 @@ def test_a_moment_with_a_zone_is_meant_there_and_one_without_here() -> None:
     assert starts("2026-11-21T22:00:00Z") == moment.timestamp()
     assert starts("2026-11-21T23:00:00+01:00") == moment.timestamp()
     assert starts("2026-11-21T22:00:00") == moment.replace(tzinfo=None).timestamp()
+    assert starts("2199-12-31T00:00:00Z") == datetime(2199, 12, 31, tzinfo=UTC).timestamp()
     assert read_job({}, name="x").starts_at() == 0.0

@@ -94,7 +94,20 @@ def test_at_wakes_once() -> None:
     run(work)
 
 
-@pytest.mark.parametrize("late", [0.0, 3600.0, 30 * 86_400.0])
+@pytest.mark.parametrize("moment", [4e9, 1e12, 1e300, float("inf")])
+def test_a_moment_beyond_every_calendar_wakes_within_a_day(moment: float) -> None:
+    async def work() -> None:
+        async with running() as table:
+            bell = Bell()
+            table.at(moment, "dispatch", bell.ring)
+            [job] = table._scheduler.get_jobs()
+            assert job.next_run_time <= clock.exact_utc(clock.now() + 86_400)
+            await bell.stays_silent()
+
+    run(work)
+
+
+@pytest.mark.parametrize("late", [0.0, 3600.0, 30 * 86_400.0, 1e300])
 def test_a_moment_that_is_over_wakes_at_once(late: float) -> None:
     async def work() -> None:
         async with running() as table:
