@@ -39,6 +39,8 @@ def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     for name in ("httpx", "httpcore", "apscheduler", "watchdog", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It complains of its own thread at every stop; what it misses while it runs, the regular scan finds.
+    logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
     root = logging.getLogger()
     root.handlers = [handler for handler in root.handlers if not isinstance(handler, _Libraries)]
     root.addHandler(_Libraries())

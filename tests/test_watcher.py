@@ -1,5 +1,7 @@
 """Real folders, real inotify: a hint for everything that people do, none for what we do ourselves."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -153,3 +155,24 @@ def test_network_filesystems_are_polled(filesystem: str, remote: bool) -> None:
 def test_the_kind_of_a_filesystem_is_what_the_kernel_says(tmp_path: Path) -> None:
     assert mounts.kind(Path("/proc")) == "proc"
     assert mounts.kind(tmp_path / "not there") == "unknown"
+
+
+def test_a_stop_in_the_middle_of_events_is_no_complaint(inbox: Path) -> None:
+    """Its thread may be asked for events after its end, which watchdog calls an error."""
+    code = """
+import sys, logging
+from runway_watch.config import LogSettings
+from runway_watch.log import set_up
+set_up(LogSettings(format="json"))
+from watchdog.events import FileSystemEventHandler
+from watchdog.observers.api import EventQueue, ObservedWatch
+from watchdog.observers.inotify import InotifyEmitter
+emitter = InotifyEmitter(EventQueue(), ObservedWatch(sys.argv[1], recursive=True))
+emitter.queue_events(1)
+logging.getLogger("watchdog.observers.polling").error("something else")
+"""
+    command = [sys.executable, "-c", code, str(inbox)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    [line] = done.stderr.splitlines()
+    assert "something else" in line
