@@ -72,3 +72,34 @@ def test_a_lock_that_cannot_be_made_is_the_ledgers_trouble(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(LedgerError, match="cannot be locked"):
         Lock(tmp_path / "file/ledger.lock", {})
+
+
+FULL = """
+import json, os, resource, sys
+from pathlib import Path
+from runway_watch.errors import LedgerError
+from runway_watch.ledger import Lock, holder
+path = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))  # not a byte more, as on a full disk
+before = os.listdir("/proc/self/fd")
+try:
+    Lock(path, {"pid": 1})
+except LedgerError as error:
+    print(json.dumps([str(error), holder(path), len(os.listdir("/proc/self/fd")) - len(before)]))
+"""
+
+
+def test_a_lock_that_cannot_be_written_to_is_the_ledgers_trouble_and_is_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.lock"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [f"{path}: the ledger cannot be locked: File too large", None, 0]
+
+
+def test_a_lock_that_nobody_can_look_at_is_the_ledgers_trouble(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.lock"
+    path.symlink_to(path)
+    with pytest.raises(LedgerError, match="cannot be locked"):
+        holder(path)

@@ -7,7 +7,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,52 +27,63 @@ class Lock:
 
     Raises:
         LedgerLocked: another process has it.
-        LedgerError: the file cannot be made or opened.
+        LedgerError: the file cannot be made, locked or written to.
     """
 
     def __init__(self, path: Path, note: Mapping[str, Any]) -> None:
-        try:
+        with _sentences(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        except OSError as error:
-            raise LedgerError(f"{path}: the ledger cannot be locked: {error.strerror}") from error
-        for left in reversed(range(_TRIES)):
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if left == 0:
-                    os.close(self._fd)
-                    raise LedgerLocked(f"{path}: another runway-watch has this ledger{_who(path)}") from None
-                time.sleep(_PAUSE)
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(dict(note)).encode(), 0)
+                self._take(path)
+                os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, json.dumps(dict(note)).encode(), 0)
+            except BaseException:
+                os.close(self._fd)
+                raise
 
     def release(self) -> None:
         """Give the ledger up."""
-        os.ftruncate(self._fd, 0)
+        with suppress(OSError):  # the note is for people; the lock goes with the descriptor
+            os.ftruncate(self._fd, 0)
         os.close(self._fd)
+
+    def _take(self, path: Path) -> None:
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if left == 0:
+                    raise LedgerLocked(f"{path}: another runway-watch has this ledger{_who(path)}") from None
+                time.sleep(_PAUSE)
+            else:
+                return
 
 
 def holder(path: Path) -> dict[str, Any] | None:
-    """What the daemon that holds this lock says of itself; None when nobody holds it."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    """What the daemon that holds this lock says of itself; None when nobody holds it.
+
+    Raises:
+        LedgerError: nobody can tell.
+    """
+    with _sentences(path):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _read(path)
+        finally:
+            os.close(fd)
         return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(path)
-    finally:
-        os.close(fd)
-    return None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         note = json.loads(path.read_text())
-    except ValueError:  # the holder is writing it at this instant
+    except (OSError, ValueError):  # the holder is writing it at this instant, or it is not for us to read
         return {}
     return note if isinstance(note, dict) else {}
 
@@ -79,3 +91,11 @@ def _read(path: Path) -> dict[str, Any]:
 def _who(path: Path) -> str:
     pid = _read(path).get("pid")
     return f" (process {pid})" if pid else ""
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(f"{path}: the ledger cannot be locked: {error.strerror}") from error
