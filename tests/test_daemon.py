@@ -85,6 +85,24 @@ def test_once_ends_well_when_all_went_well_and_otherwise_does_not(site: Site) ->
     site.verify()
 
 
+@pytest.mark.parametrize(
+    "account", [{"key": "key_" + "f" * 128}, {"credits": 10}], ids=["a wrong key", "no credits"]
+)
+def test_once_ends_when_only_a_person_can_help_however_many_wait(
+    site: Site, account: dict[str, object]
+) -> None:
+    site.configure(in_flight=1)
+    for n in range(9):
+        site.drop(f"{n}.png")
+    site.runway.change(**account)
+    try:
+        assert site.cli("run", "--once").returncode == 1
+    finally:
+        site.runway.change(key=site.runway.key, credits=10_000_000)
+    assert (site.files("failed"), len(site.files("processing"))) == ([], 18)
+    assert not site.paid()
+
+
 def test_systemd_is_told_of_ready_status_and_stopping(site: Site) -> None:
     path = site.base / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event as events
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -434,6 +435,8 @@ def test_orders_are_carried_out_in_their_order_and_once(ledger: Ledger) -> None:
 # -- questions -----------------------------------------------------------------------------------------
 
 Fill = Callable[..., None]
+ROOTS = {"/srv/runway"}
+AWAY = {"root": "/srv/away"}
 
 
 @pytest.fixture
@@ -462,9 +465,10 @@ def test_the_queue_goes_by_priority_then_acceptance_and_skips_what_may_not_go_on
     fill("other", S.READY, of_job={"model": "veo3"})
     fill("begun", S.UPLOADING)
     fill("loaded", S.UPLOADING, uploaded_at=NOW)
-    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=9)) == ["urgent", "early", "late", "lowly"]
-    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=2)) == ["urgent", "early"]
-    assert ids(ledger.queue(S.UPLOADING, "gen4.5", at=NOW, limit=9)) == ["loaded"]
+    ready = ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)
+    assert ids(ready) == ["urgent", "early", "late", "lowly"]
+    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=2, roots=ROOTS)) == ["urgent", "early"]
+    assert ids(ledger.queue(S.UPLOADING, "gen4.5", at=NOW, limit=9, roots=ROOTS)) == ["loaded"]
 
 
 def test_due_is_what_is_begun_and_what_is_to_be_filed(ledger: Ledger, fill: Fill) -> None:
@@ -478,24 +482,24 @@ def test_due_is_what_is_begun_and_what_is_to_be_filed(ledger: Ledger, fill: Fill
     fill("retiring", S.RETIRING)
     fill("held", S.HELD)
     fill("done", S.DONE)
-    assert ids(ledger.due(at=NOW)) == ["running", "collecting", "uploading", "retiring"]
+    assert ids(ledger.due(at=NOW, roots=ROOTS)) == ["running", "collecting", "uploading", "retiring"]
 
 
 def test_a_job_is_filed_once_and_only_when_all_its_generations_have_ended(ledger: Ledger) -> None:
     two = [call("two", S.RETIRING), call("two", S.RETIRING, n=2)]
     half = [call("half", S.RETIRING), call("half", S.RUNNING, n=2, due_at=NOW + 9)]
     ledger.admit([(job("two", state=S.RETIRING), two), (job("half", state=S.RUNNING), half)])
-    assert ids(ledger.due(at=NOW)) == ["two"]
+    assert ids(ledger.due(at=NOW, roots=ROOTS)) == ["two"]
 
 
 def test_the_next_moment_is_the_first_that_somebody_waits_for(ledger: Ledger, fill: Fill) -> None:
-    assert ledger.next_due(after=NOW) is None
+    assert ledger.next_due(after=NOW, roots=ROOTS) is None
     fill("past", S.RUNNING, due_at=NOW - 5)
     fill("held", S.HELD, due_at=NOW + 1)
     fill("over", S.FAILED, due_at=NOW + 2)
     fill("soon", S.READY, due_at=NOW + 7)
     fill("later", S.RUNNING, due_at=NOW + 9)
-    assert ledger.next_due(after=NOW) == NOW + 7
+    assert ledger.next_due(after=NOW, roots=ROOTS) == NOW + 7
 
 
 def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
@@ -505,20 +509,81 @@ def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
     fill("d", S.SUBMITTING, of_job={"model": "veo3"})
     fill("e", S.DONE)
     fill("f", S.HELD)
-    assert ledger.traffic() == {"gen4.5": {S.READY: 2, S.RUNNING: 1}, "veo3": {S.SUBMITTING: 1}}
+    assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.READY: 2, S.RUNNING: 1}, "veo3": {S.SUBMITTING: 1}}
 
 
 def test_active_is_what_can_go_on_by_itself(ledger: Ledger, fill: Fill) -> None:
     fill("appointed", S.READY, due_at=NOW + 9)
-    fill("blocked", S.UPLOADING, due_at=NOW + 9, reason="credits")
     fill("held", S.HELD)
     fill("failed", S.FAILED)
-    assert ledger.active(at=NOW) == 0
+    assert ledger.active(at=NOW, roots=ROOTS) == 0
     fill("pausing", S.UPLOADING, due_at=NOW + 9, reason="unreachable")
     fill("tried again", S.READY, due_at=NOW + 9, reason="task.internal")
     fill("ready", S.READY)
-    assert ledger.active(at=NOW) == 3
-    assert ledger.active(at=NOW + 9) == 5
+    assert ledger.active(at=NOW, roots=ROOTS) == 3
+    assert ledger.active(at=NOW + 9, roots=ROOTS) == 4
+
+
+@pytest.mark.parametrize("reason", ["credentials", "credits"])
+def test_what_is_new_is_not_active_while_what_is_begun_waits_for_a_person(
+    ledger: Ledger, fill: Fill, reason: str
+) -> None:
+    fill("new", S.READY)
+    assert ledger.active(at=NOW, roots=ROOTS) == 1
+    fill("blocked", S.UPLOADING, due_at=NOW + 9, reason=reason)
+    assert ledger.active(at=NOW, roots=ROOTS) == 0
+    fill("running", S.RUNNING)  # it will make room
+    assert ledger.active(at=NOW, roots=ROOTS) == 1
+    assert ledger.active(at=NOW + 9, roots=ROOTS) == 3
+
+
+def test_what_lies_below_no_watched_root_is_in_nobodys_way(ledger: Ledger, fill: Fill) -> None:
+    for n in range(3):
+        fill(f"first {n}", S.READY, of_job={**AWAY, "priority": 9})
+        fill(f"loaded {n}", S.UPLOADING, of_job={**AWAY, "priority": 9}, uploaded_at=NOW)
+    fill("uploading", S.UPLOADING, of_job=AWAY)
+    fill("collecting", S.COLLECTING, of_job=AWAY)
+    fill("retiring", S.RETIRING, of_job=AWAY)
+    fill("blocked", S.UPLOADING, of_job=AWAY, due_at=NOW + 1, reason="credentials")
+    fill("mine", S.READY)
+    fill("mine too", S.UPLOADING, uploaded_at=NOW)
+    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=1, roots=ROOTS)) == ["mine"]
+    assert ids(ledger.queue(S.UPLOADING, "gen4.5", at=NOW, limit=1, roots=ROOTS)) == ["mine too"]
+    assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.READY: 1, S.UPLOADING: 1}}
+    assert ledger.due(at=NOW, roots=ROOTS) == []
+    assert ledger.next_due(after=NOW, roots=ROOTS) is None
+    assert ledger.active(at=NOW, roots=ROOTS) == 2
+
+
+def test_what_is_at_runway_takes_a_slot_and_is_asked_about_wherever_its_files_are(
+    ledger: Ledger, fill: Fill
+) -> None:
+    fill("due", S.RUNNING, of_job=AWAY, foreseen_at=NOW + 5)
+    fill("later", S.RUNNING, of_job=AWAY, due_at=NOW + 3, foreseen_at=NOW + 6)
+    assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.RUNNING: 2}}
+    assert sorted(end or 0 for end in ledger.foreseen_ends("gen4.5")) == [NOW + 5, NOW + 6]
+    assert ids(ledger.due(at=NOW, roots=ROOTS)) == ["due"]
+    assert ledger.next_due(after=NOW, roots=ROOTS) == NOW + 3
+    assert ledger.active(at=NOW, roots=ROOTS) == 0  # nobody waits for its end
+
+
+def test_the_next_in_a_long_queue_are_found_by_an_index(ledger: Ledger) -> None:
+    """A hundred thousand may wait, and are asked for many times a second."""
+    plans = []
+
+    def explain(_: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
+        if statement.startswith("SELECT jobs.id"):
+            with closing(cursor.connection.cursor()) as other:
+                plans.append(str(other.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()))
+
+    events.listen(ledger._engine, "before_cursor_execute", explain)
+    ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)
+    ledger.in_transit()
+    queue, transit = plans
+    assert "jobs USING INDEX jobs_queue (state=? AND model=?)" in queue
+    assert "TEMP B-TREE FOR ORDER BY" not in queue  # the first are found without a look at the rest
+    assert "jobs USING INDEX jobs_in_transit" in transit
+    assert "TEMP B-TREE FOR ORDER BY" not in transit
 
 
 def test_troubles_are_new_failures_what_is_held_and_what_waits_for_a_person(

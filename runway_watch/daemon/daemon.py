@@ -163,7 +163,10 @@ class Daemon:
 
     async def _is_idle(self, bench: Bench, line: Line) -> bool:
         quiet = all(lookout.is_quiet for lookout in self._lookouts) and not line.busy
-        return quiet and await bench.clerk(bench.ledger.active, at=clock.now()) == 0
+        if not quiet or self._dispatch.is_set():
+            return False
+        active = await bench.clerk(bench.ledger.active, at=clock.now(), roots=set(bench.spools))
+        return active == 0 and not self._dispatch.is_set()
 
 
 async def run(daemon: Daemon) -> None:

@@ -39,6 +39,7 @@ class Line:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._work = Work(bench)
+        self._roots = frozenset(bench.spools)
         self._busy: dict[Key, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -49,14 +50,14 @@ class Line:
 
     async def turn(self) -> float | None:
         """Start everything that is due. Returns when the next thing will be (seconds since 1970)."""
-        now = clock.now()
-        for model, counts in (await self._bench.clerk(self._bench.ledger.traffic)).items():
+        now, roots = clock.now(), self._roots
+        for model, counts in (await self._bench.clerk(self._bench.ledger.traffic, roots=roots)).items():
             await self._load(model, counts, now)
             await self._submit(model, counts, now)
-        due = await self._bench.clerk(self._bench.ledger.due, at=now)
+        due = await self._bench.clerk(self._bench.ledger.due, at=now, roots=roots)
         for job, call in self._free(due):
             self._start(job, call, self._next_stage(job, call))
-        return await self._bench.clerk(self._bench.ledger.next_due, after=now)
+        return await self._bench.clerk(self._bench.ledger.next_due, after=now, roots=roots)
 
     async def finish(self, seconds: float) -> None:
         """Start no further stage, and give those under way this long to reach their next commit."""
@@ -105,12 +106,12 @@ class Line:
     async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
         if room <= 0:
             return []
-        return self._free(await self._bench.clerk(self._bench.ledger.queue, state, model, at=now, limit=room))
+        queue, roots = self._bench.ledger.queue, self._roots
+        return self._free(await self._bench.clerk(queue, state, model, at=now, limit=room, roots=roots))
 
     def _free(self, pairs: list[Pair]) -> list[Pair]:
-        """Those that are in no stage at this moment, and below a root that is watched."""
-        spools = self._bench.spools
-        return [(job, call) for job, call in pairs if job.root in spools and key_of(call) not in self._busy]
+        """Those that are in no stage at this moment."""
+        return [(job, call) for job, call in pairs if key_of(call) not in self._busy]
 
     # -- the stages ------------------------------------------------------------------------------------
 
@@ -144,6 +145,8 @@ class Line:
                 log.say("job.overtaken", level="error", job=job.id, path=job.path, message=str(error))
                 return
             if call.state not in _AT_ONCE or call.due_at > clock.now() or self._closed:
+                return
+            if job.root not in self._roots:  # it was only asked about; its files are looked after later
                 return
             stage = self._next_stage(job, call)
 

@@ -1,9 +1,9 @@
 """Questions to the ledger. Nothing here changes anything."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from runway_watch.decide import BLOCKED
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
@@ -82,13 +82,15 @@ class Queries(Database):
         states = jobs.c.state.in_(["held", "failed", "cancelled"])
         return self._jobs(select(jobs).where(states).order_by(jobs.c.accepted_at))
 
-    def active(self, *, at: float) -> int:
-        """How many generations can go on by themselves, now or after a pause."""
-        later = generations.c.due_at > at
-        appointed = (generations.c.state == "ready") & generations.c.reason.is_(None) & later
-        waits = (_blocked() & (later | (generations.c.state == "ready"))) | appointed
-        live = generations.c.state.in_(sorted(LIVE_STATES - {State.HELD}))
-        query = select(func.count()).join(jobs, jobs.c.id == generations.c.job).where(live & ~waits)
+    def active(self, *, at: float, roots: Collection[str]) -> int:
+        """How many generations below these roots can go on by themselves, now or after a pause."""
+        later, new = generations.c.due_at > at, generations.c.state == "ready"
+        live = generations.c.state.in_(sorted(LIVE_STATES - {State.HELD})) & _below(roots)
+        # What is new begins when what is begun makes room, and what is blocked makes none.
+        stuck = exists().select_from(generations.join(jobs)).where(live, _blocked(), later, ~new)
+        appointed = generations.c.reason.is_(None) & later
+        waits = (_blocked() & (later | new)) | (new & (appointed | stuck.correlate(None)))
+        query = select(func.count()).select_from(generations.join(jobs)).where(live, ~waits)
         with self._reading() as db:
             return db.scalar(query) or 0
 
@@ -98,42 +100,61 @@ class Queries(Database):
             rows = db.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
         return {row[0]: row[1] for row in rows}
 
-    def due(self, *, at: float) -> list[tuple[Job, Generation]]:
-        """What has to be uploaded, polled, collected or filed now: what is begun comes before what is new."""
-        begun = generations.c.state.in_(["running", "collecting"]) | (
+    def due(self, *, at: float, roots: Collection[str]) -> list[tuple[Job, Generation]]:
+        """What has to be uploaded, polled, collected or filed now: what is begun comes before what is new.
+
+        Below these roots, but for what runs: it is asked about wherever its files are, for it takes a slot
+        at Runway, and what it cost is to be written down.
+        """
+        begun = (generations.c.state == "collecting") | (
             (generations.c.state == "uploading") & generations.c.uploaded_at.is_(None)
         )
         filed = (generations.c.state == "retiring") & (jobs.c.state == "retiring") & (generations.c.n == 1)
-        query = _joined().where(generations.c.due_at <= at, begun | filed).order_by(generations.c.due_at)
-        return self._pairs(query)
+        wanted = (generations.c.state == "running") | (_below(roots) & (begun | filed))
+        few = generations.c.state.in_(["uploading", "running", "collecting", "retiring"])
+        query = _joined().where(few, generations.c.due_at <= at, wanted)
+        return self._pairs(query.order_by(generations.c.due_at))
 
-    def next_due(self, *, after: float) -> float | None:
+    def next_due(self, *, after: float, roots: Collection[str]) -> float | None:
         """When the next row that waits for a moment becomes due; None when no row waits for one."""
-        states = ["ready", "uploading", "running", "collecting", "retiring"]
-        waits = generations.c.state.in_(states) & (generations.c.due_at > after)
+        found = []
         with self._reading() as db:
-            due: float | None = db.scalar(select(func.min(generations.c.due_at)).where(waits))
-        return due
+            for state in ("ready", "uploading", "running", "collecting", "retiring"):
+                waits = select(generations.c.due_at).where(
+                    generations.c.state == state, generations.c.due_at > after
+                )
+                if state != "running":
+                    waits = waits.join(jobs).where(_below(roots))
+                found.append(db.scalar(waits.order_by(generations.c.due_at).limit(1)))
+        return min((due for due in found if due is not None), default=None)
 
-    def queue(self, state: State, model: str, *, at: float, limit: int) -> list[tuple[Job, Generation]]:
+    def queue(
+        self, state: State, model: str, *, at: float, limit: int, roots: Collection[str]
+    ) -> list[tuple[Job, Generation]]:
         """The next `limit` of a model that may go on from `state` (ready, or uploading and uploaded)."""
         query = _joined().where(
-            generations.c.state == state,
-            generations.c.due_at <= at,
-            jobs.c.model == model,
-            jobs.c.target.is_(None),
+            generations.c.due_at <= at, jobs.c.model == model, jobs.c.target.is_(None), _below(roots)
         )
         if state is State.UPLOADING:
-            query = query.where(generations.c.uploaded_at.is_not(None))
+            query = query.where(generations.c.state == state, generations.c.uploaded_at.is_not(None))
+        else:
+            # A job stands where its least advanced generation stands. There may be many of these, which the
+            # index of jobs has in their order, and that of generations (kept out by coalesce) has not.
+            query = query.where(jobs.c.state == state, func.coalesce(generations.c.state, "") == state)
         order = (jobs.c.priority.desc(), jobs.c.accepted_at, generations.c.n)
         return self._pairs(query.order_by(*order).limit(limit))
 
-    def traffic(self) -> dict[str, dict[State, int]]:
-        """How many generations each model has in each live state."""
+    def traffic(self, *, roots: Collection[str]) -> dict[str, dict[State, int]]:
+        """How many generations each model has in each live state.
+
+        What is still to be sent counts below these roots only: the rest stays where it is. What is at
+        Runway counts wherever its files are, for it takes one of the account's slots.
+        """
+        to_be_sent = generations.c.state.in_(["ready", "uploading"]) & _below(roots)
         query = (
             select(jobs.c.model, generations.c.state, func.count())
             .join(jobs, jobs.c.id == generations.c.job)
-            .where(generations.c.state.in_(["ready", "uploading", "submitting", "running"]))
+            .where(to_be_sent | generations.c.state.in_(["submitting", "running"]))
             .group_by(jobs.c.model, generations.c.state)
         )
         found: dict[str, dict[State, int]] = {}
@@ -144,6 +165,7 @@ class Queries(Database):
 
     def foreseen_ends(self, model: str) -> list[float | None]:
         """When the tasks of a model that are at Runway now will probably end; None where nobody knows."""
+        # Below whatever root: they all stand in the same line at Runway.
         ends = select(generations.c.foreseen_at).join(jobs, jobs.c.id == generations.c.job)
         there = generations.c.state.in_(["submitting", "running"]) & (jobs.c.model == model)
         with self._reading() as db:
@@ -175,6 +197,11 @@ class Queries(Database):
             )
             for row in rows
         ]
+
+
+def _below(roots: Collection[str]) -> ColumnElement[bool]:
+    """Whether a job's files lie where somebody looks after them."""
+    return jobs.c.root.in_(sorted(roots))
 
 
 def _blocked() -> ColumnElement[bool]:

@@ -30,6 +30,8 @@ def _one_of(column: str, values: type[State] | type[Place], name: str) -> CheckC
 
 _live = text("state IN ({})".format(", ".join(f"'{state}'" for state in sorted(LIVE_STATES))))
 
+_travels = text("target IS NOT NULL")
+
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
 
 jobs = Table(
@@ -73,7 +75,9 @@ jobs = Table(
         postgresql_where=_live,
     ),
     Index("jobs_name", "root", "folder", "name"),
-    Index("jobs_queue", "state", "model", "priority", "accepted_at"),
+    Index("jobs_queue", "state", "model", text("priority DESC"), "accepted_at"),
+    # Those whose files are on their way are few, and asked for at every look.
+    Index("jobs_in_transit", "accepted_at", sqlite_where=_travels, postgresql_where=_travels),
 )
 
 generations = Table(

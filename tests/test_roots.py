@@ -1,0 +1,72 @@
+"""Jobs of a folder that is no longer in the configuration: in nobody's way, and not forgotten."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Runway, Site, eventually, simulator
+
+APPOINTED = "[job]\nnot_before = 2099-01-01T00:00:00"
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[Runway]:
+    with simulator() as runway:
+        yield runway
+
+
+@pytest.fixture
+def site(stand_in: Runway, tmp_path: Path) -> Site:
+    stand_in.well()
+    stand_in.change(seconds=0.3, concurrency=20)
+    return Site(tmp_path, stand_in)
+
+
+def watch(site: Site, name: str, **settings: object) -> None:
+    """Let another folder stand in the configuration in place of the one before."""
+    site.root = site.base / name
+    (site.root / "inbox").mkdir(parents=True, exist_ok=True)
+    site.configure(**settings)
+
+
+def test_jobs_of_a_folder_that_nobody_watches_keep_no_others_from_their_turn(site: Site) -> None:
+    watch(site, "old", in_flight=1)
+    for n in range(9):
+        site.drop(f"{n}.png", text=APPOINTED)
+    assert site.cli("run", "--once").returncode == 0
+    with closing(sqlite3.connect(site.ledger)) as db:
+        db.execute("UPDATE generations SET due_at = 1")
+        db.commit()
+    watch(site, "new")
+    site.drop("dog.png")
+    assert site.cli("run", "--once").returncode == 0
+    assert site.counts() == {"ready": 9, "done": 1}
+    assert len(site.paid()) == 1
+    watch(site, "old")
+    assert site.cli("run", "--once").returncode == 0
+    assert site.counts() == {"done": 10}
+
+
+def test_a_task_of_a_folder_that_nobody_watches_gives_its_slot_back_and_is_fetched_when_it_returns(
+    site: Site,
+) -> None:
+    site.runway.change(seconds=1.5)
+    watch(site, "old", in_flight=1, submit_ahead=0)
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        eventually(lambda: site.counts() == {"running": 1})
+        assert daemon.stop() == 0
+    site.runway.change(seconds=0.3)
+    watch(site, "new")
+    site.drop("dog.png")
+    with site.daemon() as daemon:
+        site.reaches(collecting=1, done=1)
+        assert daemon.stop() == 0
+    assert not site.files("processing")
+    watch(site, "old")
+    assert site.cli("run", "--once").returncode == 0
+    assert (site.counts(), len(site.paid())) == ({"done": 2}, 2)
+    assert "cat.out.mp4" in site.files("done")
