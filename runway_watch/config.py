@@ -6,6 +6,7 @@ The key is no setting. It is read from where secrets live, and its type never sh
 import os
 import stat
 import tomllib
+import zoneinfo
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -73,6 +74,14 @@ class StateSettings(_Table):
     """`[state]`: where the ledger is."""
 
     url: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _in_a_file(cls, url: str) -> str:
+        kind, _, path = url.partition(":///")
+        if url and (kind not in ("sqlite", "sqlite+pysqlite") or path.partition("?")[0] in ("", ":memory:")):
+            raise ValueError('this version keeps its ledger in SQLite: "sqlite:////path/of/the/file", or ""')
+        return url
 
 
 class WatchSettings(_Table):
@@ -156,6 +165,15 @@ class ScheduleSettings(_Table):
     timezone: str = ""
 
     _enforced = field_validator("window")(_not_kept)
+
+    @field_validator("timezone")
+    @classmethod
+    def _on_this_earth(cls, name: str) -> str:
+        known = zoneinfo.available_timezones() if name else set()
+        if known and name not in known:  # a machine without a list of them cannot judge
+            near = get_close_matches(name, sorted(known), n=1)
+            raise ValueError(f"no such timezone{f'; did you mean {near[0]}?' if near else ''}")
+        return name
 
 
 class LogSettings(_Table):

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,15 @@ def test_every_problem_is_told_at_once_across_all_tables() -> None:
         ("[poll]\nmin_seconds = 40", "poll.max_seconds: must not be below poll.min_seconds"),
         ('[log]\nlevel = "loud"', "log.level: "),
         ('[schedule]\nwindow = "22-06"', "schedule.window: "),
+        (
+            '[schedule]\ntimezone = "Europe/Berlim"',
+            "schedule.timezone: no such timezone; did you mean",
+        ),
+        ('[schedule]\ntimezone = "../etc/passwd"', "schedule.timezone: no such timezone"),
+        ('[state]\nurl = "postgresql+psycopg://h/d"', "state.url: this version keeps its ledger in SQLite"),
+        ('[state]\nurl = "sqlite://"', "state.url: this version keeps its ledger in SQLite"),
+        ('[state]\nurl = "sqlite:///:memory:"', "state.url: this version keeps its ledger in SQLite"),
+        ('[state]\nurl = "/srv/ledger.db"', "state.url: this version keeps its ledger in SQLite"),
         ('[[watch]]\nroot = "/a"\n[[watch]]\nroot = "/a/b"', "watch: root /a/b is, or is inside"),
         ('[[watch]]\nroot = "/a"\n[[watch]]\nroot = "/b/../a"', "watch: root /a is, or is inside"),
     ],
@@ -173,6 +183,23 @@ def test_every_problem_is_told_at_once_across_all_tables() -> None:
 def test_one_problem_is_told_with_its_key_and_the_nearest_name(text: str, problem: str) -> None:
     [found] = problems(text)
     assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "America/Argentina/Ushuaia", ""])
+def test_a_timezone_that_there_is_may_be_named(zone: str) -> None:
+    assert settings(schedule={"timezone": zone}).schedule.timezone == zone
+
+
+def test_where_no_list_of_timezones_is_installed_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    assert settings(schedule={"timezone": "Europe/Berlin"}).schedule.timezone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////srv/ledger.db", "sqlite+pysqlite:////srv/ledger.db", "sqlite:///ledger.db"]
+)
+def test_the_ledger_may_be_another_file(url: str) -> None:
+    assert ledger_url(settings(state={"url": url}), {}) == url
 
 
 def test_no_watch_at_all_is_a_problem() -> None:
