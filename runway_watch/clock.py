@@ -3,6 +3,9 @@
 import time
 from datetime import UTC, datetime
 
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux counts the time that the machine was asleep; elsewhere a sleep looks like a clock that was set."""
+
 
 def now() -> float:
     """The present moment, in seconds since 1970 (UTC)."""
@@ -12,6 +15,14 @@ def now() -> float:
 def monotonic() -> float:
     """Seconds that never run backwards, for spans within one process."""
     return time.monotonic()
+
+
+def offset() -> float:
+    """How far the wall clock is ahead of a clock that nobody can set, in seconds.
+
+    It changes when somebody sets the wall clock, and not while the machine is asleep.
+    """
+    return now() - time.clock_gettime(_SINCE_BOOT)
 
 
 def as_utc(moment: float) -> datetime:

@@ -13,6 +13,7 @@ from runway_watch import polling
 from runway_watch.backoff import wait
 from runway_watch.config import PollSettings, RetrySettings
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Place, State, Unsure, Verdict
+from runway_watch.polling import Look
 
 UNCERTAIN = "submit.uncertain"
 BLOCKED = frozenset({"credentials", "credits", "other_account", "share", "disk"})
@@ -124,7 +125,6 @@ def _afresh(due: float, reason: str, message: str) -> dict[str, Any]:
         "polls": 0,
         "polled_at": None,
         "started_at": None,
-        "foreseen_at": None,
     }
 
 
@@ -147,75 +147,57 @@ STAGE_OF: Mapping[State, str] = {
 """The word for what was being done, for records and logs."""
 
 
-def departure(
-    now: float, *, ends: Sequence[float | None], slots: int, samples: Sequence[float]
-) -> dict[str, float | None]:
-    """When a task that is submitted now will start and end, as far as anybody can tell.
-
-    Args:
-        now: seconds since 1970.
-        ends: when the model's tasks at Runway are foreseen to end, None where nobody knows.
-        slots: how many of them run at a time.
-        samples: how long this kind took before, in seconds.
-    """
-    started, usual = polling.slot_opens(now, ends, slots), polling.usual(samples)
-    foreseen = None if started is None or usual is None else started + usual
-    return {"started_at": started, "foreseen_at": foreseen}
-
-
-def first_question(
-    done: Done, generation: Generation, *, usual: float | None, poll: PollSettings, now: float, jitter: float
-) -> Done:
+def first_question(done: Done, *, usual: float | None, poll: PollSettings, now: float, jitter: float) -> Done:
     """Add to a successful submission when its task will be asked about first.
 
     Args:
         usual: how long its kind takes, in seconds, None when nobody knows.
-        jitter: 0 to 1; few of these are asked about early.
+        jitter: 0 to 1.
     """
-    started = generation.started_at
-    if started is not None:
-        started = max(started, now)  # the request was on its way for a moment
-    due = polling.first_poll(
-        submitted=now, started=started, usual=usual, least=poll.min_seconds, jitter=jitter
-    )
-    foreseen = None if usual is None or started is None else started + usual
-    times = {"submitted_at": now, "started_at": started, "foreseen_at": foreseen, "due_at": due}
-    return Done(dict(done.facts) | times)
+    due = polling.first_poll(submitted=now, usual=usual, least=poll.min_seconds, jitter=jitter)
+    return Done(dict(done.facts) | {"submitted_at": now, "started_at": now, "due_at": due})
 
 
 def pace(
-    generation: Generation, later: Later, *, usual: float | None, poll: PollSettings, now: float
+    generation: Generation,
+    later: Later,
+    *,
+    usual: float | None,
+    looks: Sequence[Look],
+    poll: PollSettings,
+    now: float,
 ) -> Later:
     """Turn "not yet" into the moment of the next poll. Other reasons to come back later stay as they are.
 
     Args:
-        usual: how long its kind takes, in seconds, None when nobody knows.
+        usual: how long its kind took before, in seconds, None when nobody knows.
+        looks: how far its kind was at various ages.
     """
     if later.reason != "running":
         return replace(later, after=max(later.after or 0.0, poll.min_seconds))
-    progress, polls = later.facts.get("progress"), generation.polls + 1
-    queued = later.facts.get("status") == "THROTTLED"
-    started = now if queued else _started(generation, usual, progress, now)
+    polls = generation.polls + 1
+    queued = later.facts.get("status") == "THROTTLED" or generation.started_at is None
+    started = now if queued or generation.started_at is None else generation.started_at
     due = polling.next_poll(
         now,
         started=started,
         usual=usual,
-        progress=None if queued else progress,
+        span=polling.span(looks),
+        progress=None if queued else later.facts.get("progress"),
         polls=polls,
         least=poll.min_seconds,
         most=poll.max_seconds,
     )
-    foreseen = None if usual is None else max(now, started + usual)
-    facts = {"polls": polls, "polled_at": now, "started_at": started, "foreseen_at": foreseen, "attempt": 0}
+    facts = {"polls": polls, "polled_at": now, "started_at": started, "attempt": 0}
     return replace(later, after=due - now, facts=dict(later.facts) | facts)
 
 
-def _started(generation: Generation, usual: float | None, progress: float | None, now: float) -> float:
-    before, submitted = generation.started_at, generation.submitted_at
-    waited = generation.status == "THROTTLED" or before is None or submitted is None or before > submitted
-    return polling.started(
-        now, before=now if before is None else before, waited=waited, usual=usual, progress=progress
-    )
+def look_at(generation: Generation, later: Later, *, now: float) -> Look | None:
+    """How old and how far a task is, for what can be learned from it about its kind; None if nothing."""
+    progress, started = later.facts.get("progress"), generation.started_at
+    if progress is None or progress < polling.MEANINGFUL_PROGRESS or started is None:
+        return None
+    return None if generation.status == "THROTTLED" else (now - started, progress)
 
 
 def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:

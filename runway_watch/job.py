@@ -178,7 +178,6 @@ class Generation:
     submitted_at: float | None = None
     tries: int = 0  # paid calls so far
     started_at: float | None = None  # when it probably got its slot at Runway
-    foreseen_at: float | None = None  # when it will probably end
     ended_at: float | None = None
     outputs: tuple[Output, ...] = ()
     verdict: Verdict | None = None

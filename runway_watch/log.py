@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any, TextIO
 
 import structlog
@@ -84,6 +85,12 @@ def say(event: str, *, level: str = "info", **facts: Any) -> None:
     """Log something that is no transition of a job. `event` is `noun.past_participle`."""
     known = {key: value for key, value in facts.items() if value is not None}
     structlog.get_logger().log(logging.getLevelNamesMapping()[level.upper()], event, **known)
+
+
+def about(**facts: Any) -> AbstractContextManager[None]:
+    """Have these facts in every line that this task logs inside the block."""
+    known = {key: value for key, value in facts.items() if value is not None}
+    return structlog.contextvars.bound_contextvars(**known)
 
 
 def transition(job: Job, before: Generation, after: Generation, *, event: str, now: float) -> None:

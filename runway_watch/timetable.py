@@ -1,7 +1,7 @@
 """The only user of APScheduler: it wakes the daemon, regularly or once, and decides nothing.
 
 Its times are wall-clock times, so a clock set back by an hour would stop every regular job for that hour.
-A look at the monotonic clock finds that out and sets all of them anew.
+A look at a clock that nobody can set finds that out, sets all of them anew, and tells of the jump.
 """
 
 import asyncio
@@ -14,25 +14,39 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from runway_watch import clock
 
-_LOOK_SECONDS, _JUMP_SECONDS = 5.0, 2.0
+JUMP_SECONDS = 2.0
+"""Less is no jump: it costs nobody more than that."""
+
+_LOOK_SECONDS = 5.0
 _FURTHEST_SECONDS = 86_400.0
 """No timer is set further ahead: calendars end, clocks are set, and waking early costs one look."""
 
 
 class Timetable:
-    """Wakes callbacks in the running event loop. Callbacks return at once: they set an event."""
+    """Wakes callbacks in the running event loop. Callbacks return at once: they set an event.
 
-    def __init__(self) -> None:
+    Args:
+        on_jump: called with the seconds that somebody has set the clock forward, or back (below 0).
+    """
+
+    def __init__(self, on_jump: Callable[[float], None] = lambda _: None) -> None:
+        self._on_jump = on_jump
+        self._offset, self._awake = clock.offset(), _awake()
         self._scheduler = AsyncIOScheduler(
             timezone="UTC",
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
         self._watch: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to wake. Needs a running event loop."""
+    def start(self) -> asyncio.Task[None]:
+        """Begin to wake. Needs a running event loop.
+
+        Returns:
+            The task that watches the clock; it never ends before `stop`.
+        """
         self._scheduler.start()
         self._watch = asyncio.create_task(self._watch_clock())
+        return self._watch
 
     def stop(self) -> None:
         """Wake nobody any more."""
@@ -60,18 +74,29 @@ class Timetable:
         except JobLookupError:
             return
 
+    def look_at_clock(self) -> None:
+        """Find out whether the clock was set, or the machine asleep, and make up for it at once."""
+        jumped, slept = clock.offset() - self._offset, _awake() - self._awake
+        if abs(slept) > JUMP_SECONDS:
+            self._awake += slept
+            self._set_anew()
+        if abs(jumped) > JUMP_SECONDS:
+            self._offset += jumped
+            self._on_jump(jumped)
+
     async def _watch_clock(self) -> None:
-        offset = clock.now() - clock.monotonic()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            jumped = clock.now() - clock.monotonic() - offset
-            if abs(jumped) > _JUMP_SECONDS:
-                offset += jumped
-                self._set_anew()
+            self.look_at_clock()
 
     def _set_anew(self) -> None:
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=clock.exact_utc(clock.now()))
+
+
+def _awake() -> float:
+    """As `clock.offset`, but timers wait for the clock that stands still while the machine is asleep."""
+    return clock.now() - clock.monotonic()
 
 
 def _asynchronous(wake: Callable[[], None]) -> Callable[[], object]:

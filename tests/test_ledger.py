@@ -558,10 +558,9 @@ def test_what_lies_below_no_watched_root_is_in_nobodys_way(ledger: Ledger, fill:
 def test_what_is_at_runway_takes_a_slot_and_is_asked_about_wherever_its_files_are(
     ledger: Ledger, fill: Fill
 ) -> None:
-    fill("due", S.RUNNING, of_job=AWAY, foreseen_at=NOW + 5)
-    fill("later", S.RUNNING, of_job=AWAY, due_at=NOW + 3, foreseen_at=NOW + 6)
+    fill("due", S.RUNNING, of_job=AWAY)
+    fill("later", S.RUNNING, of_job=AWAY, due_at=NOW + 3)
     assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.RUNNING: 2}}
-    assert sorted(end or 0 for end in ledger.foreseen_ends("gen4.5")) == [NOW + 5, NOW + 6]
     assert ids(ledger.due(at=NOW, roots=ROOTS)) == ["due"]
     assert ledger.next_due(after=NOW, roots=ROOTS) == NOW + 3
     assert ledger.active(at=NOW, roots=ROOTS) == 0  # nobody waits for its end
@@ -584,6 +583,53 @@ def test_the_next_in_a_long_queue_are_found_by_an_index(ledger: Ledger) -> None:
     assert "TEMP B-TREE FOR ORDER BY" not in queue  # the first are found without a look at the rest
     assert "jobs USING INDEX jobs_in_transit" in transit
     assert "TEMP B-TREE FOR ORDER BY" not in transit
+
+
+YEARS = 10 * 365 * 86_400.0
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, -YEARS, YEARS])
+def test_what_is_waited_for_goes_along_with_a_clock_that_was_set(
+    ledger: Ledger, fill: Fill, jump: float
+) -> None:
+    before = NOW - jump  # what the clock would say now, had nobody set it
+    times = {"started_at": before - 60, "polled_at": before - 5}
+    fill("running", S.RUNNING, due_at=before + 5, **times)
+    fill("overdue", S.READY, due_at=before - 99)
+    fill("pausing", S.UPLOADING, due_at=before + 60, reason="unreachable")
+    fill("retried", S.READY, due_at=before + 60, reason="task.internal")
+    fill("tomorrow", S.READY, due_at=before + 7200)
+    fill("over", S.DONE, due_at=before)
+    ledger.uploaded("me", "abc", uri="runway://1", at=before - 10)
+    assert ledger.shift(jump, at=NOW) == 4
+    [running] = ledger.calls("running")
+    moved = running.due_at, running.started_at, running.polled_at
+    assert moved == (NOW + 5, NOW - 60, NOW - 5)
+    due = {
+        name: ledger.calls(name)[0].due_at for name in ("overdue", "pausing", "retried", "tomorrow", "over")
+    }
+    assert due == {
+        "overdue": NOW - 99,
+        "pausing": NOW + 60,
+        "retried": NOW + 60,
+        "tomorrow": before + 7200,  # by the clock, as somebody wrote it
+        "over": before,
+    }
+    assert ledger.upload("me", "abc", since=NOW - 11) == "runway://1"
+    assert ledger.upload("me", "abc", since=NOW - 9) is None
+    assert ledger.calls("pausing")[0].started_at is None
+
+
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, -YEARS, YEARS])
+def test_what_was_written_by_the_new_clock_before_anybody_noticed_is_put_off_by_nothing(
+    ledger: Ledger, fill: Fill, jump: float
+) -> None:
+    fill("running", S.RUNNING, due_at=NOW + 5, started_at=NOW - 1, polled_at=NOW - 1)
+    fill("new", S.READY, due_at=NOW - 2)
+    ledger.shift(jump, at=NOW)
+    [running], [new] = ledger.calls("running"), ledger.calls("new")
+    assert running.due_at <= NOW + 5
+    assert max(new.due_at, running.started_at or 0, running.polled_at or 0) <= NOW
 
 
 def test_troubles_are_new_failures_what_is_held_and_what_waits_for_a_person(

@@ -47,8 +47,8 @@ class Bell:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Timetable]:
-    table = Timetable()
+async def running(on_jump: Callable[[float], None] = lambda _: None) -> AsyncIterator[Timetable]:
+    table = Timetable(on_jump)
     table.start()
     try:
         yield table
@@ -202,12 +202,34 @@ def test_a_clock_that_was_set_is_noticed(jump: float, monkeypatch: pytest.Monkey
     real = clock.now
 
     async def work() -> None:
-        async with running() as table:
+        jumps: list[float] = []
+        async with running(jumps.append) as table:
             bell = Bell()
             table.every(1800, "scan", bell.ring)
             await bell.stays_silent()  # several looks at a clock that was not set
+            assert jumps == []
             monkeypatch.setattr(clock, "now", lambda: real() + jump)
             await bell.until(1)
+            assert jumps == [pytest.approx(jump, abs=0.1)]
+            table.look_at_clock()  # and no second time
+            assert len(jumps) == 1
+
+    run(work)
+
+
+def test_a_machine_that_was_asleep_wakes_everybody_and_set_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timers stand still in a sleep, the wall clock does not, and nothing that is due has moved."""
+    real = clock.monotonic
+
+    async def work() -> None:
+        jumps: list[float] = []
+        async with running(jumps.append) as table:
+            bell = Bell()
+            table.every(1800, "scan", bell.ring)
+            monkeypatch.setattr(clock, "monotonic", lambda: real() - 3600)
+            table.look_at_clock()
+            await bell.until(1)
+            assert jumps == []
 
     run(work)
 

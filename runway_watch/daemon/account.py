@@ -27,6 +27,11 @@ class Account:
         self._trouble: str | None = None
 
     @property
+    def is_known(self) -> bool:
+        """Whether Runway has ever answered."""
+        return self._known is not None
+
+    @property
     def balance(self) -> int | None:
         """Credits left at the last look."""
         return self._known.balance if self._known else None

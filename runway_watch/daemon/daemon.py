@@ -9,10 +9,11 @@ import os
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
+from threading import Thread
 
 from pydantic import SecretStr
 
-from runway_watch import __version__, clock
+from runway_watch import __version__, clock, mounts
 from runway_watch.api import Api, Courier
 from runway_watch.config import Settings
 from runway_watch.daemon.account import Account
@@ -24,8 +25,8 @@ from runway_watch.daemon.line import Line
 from runway_watch.daemon.lookout import Lookout
 from runway_watch.daemon.people import carry_out_orders
 from runway_watch.daemon.recovery import recover
-from runway_watch.errors import LedgerError
-from runway_watch.ledger import Ledger, Lock
+from runway_watch.errors import LedgerError, RunwayWatchError
+from runway_watch.ledger import Ledger, Lock, file_of
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.spool import Spool
@@ -37,6 +38,9 @@ TOGETHER_SECONDS = 0.01
 
 STOP_SECONDS = 20.0
 """How long steps may take to reach their next commit; systemd is told to allow 30 s in all."""
+
+LEDGER_STOP_SECONDS = 3.0
+"""How long the ledger may take to answer a last question, and to close; it may be in trouble."""
 
 
 class Daemon:
@@ -58,7 +62,9 @@ class Daemon:
         self._ledger_url = ledger_url
         self._lock_path = lock_path
         self._once = once
-        self._stopping = False
+        self._stopped_at: float | None = None  # on the monotonic clock
+        self._jumped = 0.0
+        self._broken: BaseException | None = None
         self._dispatch = asyncio.Event()
         self._lookouts: list[Lookout] = []
         self._began = clock.now()
@@ -67,7 +73,8 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop at the next opportunity. May be called from a signal handler."""
-        self._stopping = True
+        if self._stopped_at is None:
+            self._stopped_at = clock.monotonic()
         self._dispatch.set()
 
     def look(self) -> None:
@@ -82,6 +89,7 @@ class Daemon:
             LedgerLocked: another daemon has the ledger.
             LedgerError: it cannot be used.
             SpoolError: a root is not there, or its folders cannot be made.
+            RunwayWatchError: a part of the daemon broke; it has stopped, and has to be started again.
         """
         note = {"pid": os.getpid(), "since": clock.now(), "version": __version__}
         lock = Lock(self._lock_path, note)
@@ -90,6 +98,8 @@ class Daemon:
                 await self._work(await self._open(stack))
         finally:
             lock.release()
+        if self._broken is not None:
+            raise RunwayWatchError("a part of the daemon broke: start it again") from self._broken
 
     async def carry_out_orders(self) -> None:
         """Do what people have ordered, and nothing else. Raises LedgerLocked when a daemon is running."""
@@ -101,9 +111,10 @@ class Daemon:
             lock.release()
 
     async def _open(self, stack: AsyncExitStack) -> Bench:
+        _refuse_network(file_of(self._ledger_url))
         ledger = stack.enter_context(Ledger(self._ledger_url))
         clerk = Clerk(ledger)
-        stack.callback(clerk.close)
+        stack.callback(_close, clerk)
         api_settings = self._settings.api
         agent = f"runway-watch/{__version__}"
         api = await stack.enter_async_context(
@@ -119,26 +130,58 @@ class Daemon:
     async def _work(self, bench: Bench) -> None:
         say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
         await recover(bench)
-        line, chores, timetable = Line(bench), Chores(bench), Timetable()
+        line, timetable = Line(bench), Timetable(self._jump)
+        chores = Chores(bench, timetable)
         watches = self._settings.watch
         inboxes = [Inbox(bench, watch, bench.spools[str(watch.root)]) for watch in watches]
         self._lookouts = [Lookout(inbox, timetable) for inbox in inboxes]
-        chores.set_times(timetable)
-        timetable.start()
-        beside = [asyncio.create_task(chores.run())]
+        beside = [timetable.start(), asyncio.create_task(chores.run())]
         beside += [asyncio.create_task(lookout.run()) for lookout in self._lookouts]
+        for task in beside:
+            task.add_done_callback(self._ended)
         try:
             await self._loop(bench, line, chores, timetable)
         finally:
             notify("STOPPING=1")
             say("daemon.stopping", in_flight=line.busy)
+            began = clock.monotonic() if self._stopped_at is None else self._stopped_at
             timetable.stop()
             for task in beside:
+                task.remove_done_callback(self._ended)
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            await line.finish(STOP_SECONDS)
-            self.has_trouble = await bench.clerk(bench.ledger.troubles, since=self._began) > 0
+            await line.finish(max(0.0, began + STOP_SECONDS - clock.monotonic()))
+            self.has_trouble = any(lookout.is_lost for lookout in self._lookouts) or await self._failed(bench)
             say("daemon.stopped")
+
+    async def _failed(self, bench: Bench) -> bool:
+        """Whether something failed or is held, also when the ledger cannot say so."""
+        try:
+            async with asyncio.timeout(LEDGER_STOP_SECONDS):
+                return await bench.clerk(bench.ledger.troubles, since=self._began) > 0
+        except (TimeoutError, LedgerError):
+            return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody works on without a part: whoever started the daemon is to start it again."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._broken is None:
+            self._broken = error
+            say("daemon.broken", level="error", exc_info=error)
+            self.stop()
+
+    def _jump(self, seconds: float) -> None:
+        self._jumped += seconds
+        self._dispatch.set()
+
+    async def _keep_up(self, bench: Bench, timetable: Timetable) -> None:
+        """Take the moments that are waited for along with a clock that was set, before they are looked at."""
+        timetable.look_at_clock()
+        if seconds := self._jumped:
+            count = await bench.clerk(bench.ledger.shift, seconds, at=clock.now())
+            self._jumped -= seconds
+            self._began += seconds
+            say("clock.jumped", level="warning", seconds=round(seconds, 1), generations=count)
 
     async def _loop(self, bench: Bench, line: Line, chores: Chores, timetable: Timetable) -> None:
         ready = False
@@ -146,9 +189,10 @@ class Daemon:
             await self._dispatch.wait()
             await asyncio.sleep(TOGETHER_SECONDS)
             self._dispatch.clear()
-            if self._stopping:
+            if self._stopped_at is not None:
                 return
             try:
+                await self._keep_up(bench, timetable)
                 due = await line.turn()
             except LedgerError as error:
                 say("ledger.refused", level="error", message=str(error))
@@ -167,6 +211,24 @@ class Daemon:
             return False
         active = await bench.clerk(bench.ledger.active, at=clock.now(), roots=set(bench.spools))
         return active == 0 and not self._dispatch.is_set()
+
+
+def _refuse_network(file: Path | None) -> None:
+    """SQLite's locks and its shared memory need the kernel's own filesystems."""
+    if file is None:
+        return
+    there = next(path for path in (file, *file.absolute().parents) if path.exists())
+    if mounts.is_remote(mounts.kind(there)):
+        raise LedgerError(
+            f"{file} is on a network drive, where SQLite is unsafe: set `state.url` to a file on a local disk"
+        )
+
+
+def _close(clerk: Clerk) -> None:
+    """Let the ledger do what it was asked to, but not for ever: a restart makes good what it could not."""
+    closing = Thread(target=clerk.close, name="closing", daemon=True)
+    closing.start()
+    closing.join(LEDGER_STOP_SECONDS)
 
 
 async def run(daemon: Daemon) -> None:

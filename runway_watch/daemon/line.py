@@ -12,7 +12,7 @@ from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.work import Key, Work, key_of
-from runway_watch.decide import Move, decide, departure
+from runway_watch.decide import Move, decide
 from runway_watch.errors import LostUpdate, RunwayWatchError, SpoolError
 from runway_watch.job import Generation, Job, Later, Outcome, State, Unsure
 from runway_watch.records import held
@@ -23,6 +23,8 @@ _AT_ONCE = frozenset({State.COLLECTING, State.RETIRING})
 
 _STALE = Move("stale", {"uploaded_at": None, "due_at": 0.0})
 """One of its media has lain at Runway for too long: it is due for another upload."""
+
+_SUBMIT = Move("submit", {"reason": None, "message": None})
 
 Stage = Callable[[], Awaitable[Outcome | None]]
 Pair = tuple[Job, Generation]
@@ -49,7 +51,11 @@ class Line:
         return sum(1 for task in self._busy.values() if not task.done())
 
     async def turn(self) -> float | None:
-        """Start everything that is due. Returns when the next thing will be (seconds since 1970)."""
+        """Start everything that is due. Returns when the next thing will be (seconds since 1970).
+
+        Raises:
+            LedgerError: it cannot be written to; what had not begun by then has not begun.
+        """
         now, roots = clock.now(), self._roots
         for model, counts in (await self._bench.clerk(self._bench.ledger.traffic, roots=roots)).items():
             await self._load(model, counts, now)
@@ -85,23 +91,11 @@ class Line:
         room = slots - counts.get(State.SUBMITTING, 0) - counts.get(State.RUNNING, 0)
         pairs = await self._queue(State.UPLOADING, model, now, min(room, counts.get(State.UPLOADING, 0)))
         loads = {key_of(call): await self._work.freight.lying_at_runway(job) for job, call in pairs}
-        ends = await self._bench.clerk(self._bench.ledger.foreseen_ends, model) if pairs else []
-        moves = []
-        for job, call in pairs:
-            move = _STALE if loads[key_of(call)] is None else await self._departure(job, ends, now)
-            moves.append((job, call, move))
+        moves = [(job, call, _STALE if loads[key_of(call)] is None else _SUBMIT) for job, call in pairs]
         for (job, _, _), call in zip(moves, await self._commit(moves), strict=True):
             uris = loads[key_of(call)]
             if uris is not None:
                 self._start(job, call, self._sending(job, call, uris))
-
-    async def _departure(self, job: Job, ends: list[float | None], now: float) -> Move:
-        """The move to `submitting`; its foreseen end joins those that the next one queues behind."""
-        samples = await self._bench.clerk(self._bench.ledger.durations, job.kind)
-        slots = self._bench.account.slots(job.model)
-        times = departure(now, ends=ends, slots=slots, samples=samples)
-        ends.append(times["foreseen_at"])
-        return Move("submit", {"reason": None, "message": None} | times)
 
     async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
         if room <= 0:
@@ -139,11 +133,14 @@ class Line:
     async def _through(self, job: Job, call: Generation, stage: Stage) -> None:
         """One stage, and those that follow it at once."""
         while (outcome := await self._guarded(call, stage)) is not None:
-            try:
-                call = await self._settle(job, call, outcome)
-            except LostUpdate as error:
-                log.say("job.overtaken", level="error", job=job.id, path=job.path, message=str(error))
-                return
+            move = self._decide(call, outcome)
+            # A task that was paid for is named in the log, should the ledger not take its name.
+            with log.about(job=job.id, path=job.path, task_id=move.changes.get("task_id", call.task_id)):
+                try:
+                    call = await self._settle(job, call, move)
+                except LostUpdate as error:
+                    log.say("job.overtaken", level="error", message=str(error))
+                    return
             if call.state not in _AT_ONCE or call.due_at > clock.now() or self._closed:
                 return
             if job.root not in self._roots:  # it was only asked about; its files are looked after later
@@ -162,21 +159,25 @@ class Line:
 
     # -- the commits -----------------------------------------------------------------------------------
 
-    async def _settle(self, job: Job, call: Generation, outcome: Outcome) -> Generation:
+    def _decide(self, call: Generation, outcome: Outcome) -> Move:
         retry, jitter = self._bench.settings.retry, random.random()  # noqa: S311 - no secret, a spread
-        move = decide(call, outcome, retry=retry, now=clock.now(), jitter=jitter)
-        [after] = await self._commit([(job, call, move)])
+        return decide(call, outcome, retry=retry, now=clock.now(), jitter=jitter)
+
+    async def _settle(self, job: Job, call: Generation, move: Move) -> Generation:
+        """Write down what a stage came to. It has happened, so the ledger has to take it, however long."""
+        [after] = await self._bench.clerk.insist(self._bench.ledger.move, [(call, move)], at=clock.now())
+        log.transition(job, call, after, event=move.event, now=clock.now())
         if after.state is State.HELD:
             await asyncio.to_thread(post_held, self._bench, job, after)
         return after
 
     async def _commit(self, moves: list[tuple[Job, Generation, Move]]) -> list[Generation]:
-        """Write down moves, and tell of them when they are on disk."""
+        """Write down what is about to be done. Nothing has happened yet: trouble is the caller's."""
         if not moves:
             return []
         now = clock.now()
         rows = [(call, move) for _, call, move in moves]
-        moved = await self._bench.clerk.insist(self._bench.ledger.move, rows, at=now)
+        moved = await self._bench.clerk(self._bench.ledger.move, rows, at=now)
         for (job, before, move), after in zip(moves, moved, strict=True):
             log.transition(job, before, after, event=move.event, now=now)
         return moved

@@ -6,7 +6,7 @@ from functools import partial
 from runway_watch import clock
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.inbox import Inbox
-from runway_watch.errors import LedgerError, SpoolError
+from runway_watch.errors import RunwayWatchError
 from runway_watch.log import say
 from runway_watch.timetable import Timetable
 from runway_watch.watcher import Watcher
@@ -31,7 +31,8 @@ class Lookout:
         self._hint.set()
         self._looking = False
         self._pause: float | None = None
-        self._lost = False
+        self.is_lost = False
+        """Whether the last look failed."""
         loop = asyncio.get_running_loop()
         tell = partial(_tell, loop, self._hint)
         self._watcher = Watcher(inbox.spool.inbox, inbox.watch, tell)
@@ -66,15 +67,15 @@ class Lookout:
     async def _look(self) -> None:
         try:
             self._pause = await guarded(self._inbox.look, instead=lambda _: None, path=self._root)
-        except (SpoolError, LedgerError) as error:
+        except RunwayWatchError as error:
             self._pause = None
-            if not self._lost:
+            if not self.is_lost:
                 say("share.lost", level="error", path=self._root, message=str(error))
-            self._lost = True
+            self.is_lost = True
         else:
-            if self._lost:
+            if self.is_lost:
                 say("share.returned", path=self._root)
-            self._lost = False
+            self.is_lost = False
         soon = None if self._pause is None else clock.now() + self._pause
         self._timetable.at(soon, f"settle {self._root}", self.hint)
 

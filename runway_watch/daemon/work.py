@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,11 +10,14 @@ from runway_watch import clock, polling
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
-from runway_watch.decide import first_question, pace
+from runway_watch.decide import first_question, look_at, pace
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
 from runway_watch.stages.submit import submit
+
+_LOOKS = 40
+"""How many looks at the running tasks of a kind are remembered."""
 
 Key = tuple[str, int]
 
@@ -30,6 +34,7 @@ class Work:
         self._bench = bench
         self.freight = Freight(bench)
         self._urls: dict[Key, tuple[str, ...]] = {}  # secret and short-lived: only ever in memory
+        self._looks: dict[str, deque[polling.Look]] = {}
         self._downloads = asyncio.Semaphore(bench.settings.limits.downloads)
 
     async def stage(self, job: Job, call: Generation) -> Outcome | None:
@@ -54,13 +59,17 @@ class Work:
             return outcome
         usual, now = await self._usual(job), clock.now()
         settings, jitter = self._bench.settings.poll, random.random()  # noqa: S311 - no secret, a spread
-        return first_question(outcome, call, usual=usual, poll=settings, now=now, jitter=jitter)
+        return first_question(outcome, usual=usual, poll=settings, now=now, jitter=jitter)
 
     async def _ask(self, job: Job, call: Generation) -> Outcome:
         outcome = await poll(job, call, api=self._bench.api)
         now = clock.now()
         if isinstance(outcome, Later):
-            return pace(call, outcome, usual=await self._usual(job), poll=self._bench.settings.poll, now=now)
+            looks = self._looks.setdefault(job.kind, deque(maxlen=_LOOKS))
+            if (look := look_at(call, outcome, now=now)) is not None:
+                looks.append(look)
+            usual, settings = await self._usual(job), self._bench.settings.poll
+            return pace(call, outcome, usual=usual, looks=looks, poll=settings, now=now)
         if isinstance(outcome, Done):
             facts = dict(outcome.facts)
             self._urls[key_of(call)] = facts.pop("urls")
@@ -81,6 +90,7 @@ class Work:
             last_seen=call.polled_at,
             progress=call.progress,
             usual=await self._usual(job),
+            span=polling.span(self._looks.get(job.kind, ())),
         )
         if seconds is not None:
             await self._bench.clerk.insist(self._bench.ledger.took, job.kind, seconds)

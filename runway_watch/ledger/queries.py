@@ -163,14 +163,6 @@ class Queries(Database):
                 found.setdefault(model, {})[State(state)] = count
         return found
 
-    def foreseen_ends(self, model: str) -> list[float | None]:
-        """When the tasks of a model that are at Runway now will probably end; None where nobody knows."""
-        # Below whatever root: they all stand in the same line at Runway.
-        ends = select(generations.c.foreseen_at).join(jobs, jobs.c.id == generations.c.job)
-        there = generations.c.state.in_(["submitting", "running"]) & (jobs.c.model == model)
-        with self._reading() as db:
-            return list(db.scalars(ends.where(there)))
-
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
         """Every generation in a state, with its job."""
         return self._pairs(_joined().where(generations.c.state == state))

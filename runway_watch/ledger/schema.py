@@ -102,7 +102,6 @@ generations = Table(
     Column("submitted_at", Float),
     Column("tries", Integer, nullable=False),
     Column("started_at", Float),
-    Column("foreseen_at", Float),
     Column("ended_at", Float),
     Column("outputs", JSON, nullable=False),
     Column("verdict", JSON),
