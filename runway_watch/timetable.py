@@ -10,7 +10,6 @@ from collections.abc import Callable
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from runway_watch import clock
 
@@ -55,9 +54,17 @@ class Timetable:
         self._scheduler.shutdown(wait=False)
 
     def every(self, seconds: float, name: str, wake: Callable[[], None]) -> None:
-        """Wake regularly, the first time after `seconds`."""
-        trigger = IntervalTrigger(seconds=seconds, timezone="UTC")
-        self._scheduler.add_job(_asynchronous(wake), trigger, id=name, replace_existing=True)
+        """Wake regularly, the first time after `seconds`.
+
+        Each time sets the next one: after a jump of years the scheduler's own intervals count every time
+        that was missed, one by one.
+        """
+
+        def wake_and_set_anew() -> None:
+            self.at(clock.now() + seconds, name, wake_and_set_anew)
+            wake()
+
+        self.at(clock.now() + seconds, name, wake_and_set_anew)
 
     def at(self, moment: float | None, name: str, wake: Callable[[], None]) -> None:
         """Wake once at a moment (seconds since 1970), instead of the one set before under this name.

@@ -6,10 +6,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from apscheduler.schedulers import base
+from apscheduler.triggers import interval
 from pydantic import SecretStr
 
 from runway_watch import clock, timetable
@@ -22,11 +25,21 @@ from tests.harness import picture, sidecar
 HOUR, YEARS = 3600.0, 10 * 365 * 86_400.0
 
 
+class _AsSet(datetime):
+    """The scheduler's clock is the machine's: whoever sets that one sets this one too."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls.fromtimestamp(clock.now(), tz)
+
+
 @pytest.fixture
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets the clock forward, or back, from what it really is."""
+    """Sets the clock forward, or back, from what it really is: ours, and the one that timers are set by."""
     monkeypatch.setattr(timetable, "_LOOK_SECONDS", 0.5)
     real = clock.now
+    for module in (base, interval):
+        monkeypatch.setattr(module, "datetime", _AsSet)
 
     def put(ahead: float) -> None:
         monkeypatch.setattr(clock, "now", lambda: real() + ahead)
@@ -46,6 +59,8 @@ class Site:
             (self.base / "root/inbox" / (name + suffix)).write_bytes(content)
 
     def states(self) -> dict[str, str]:
+        if not (self.base / "ledger.db").exists():
+            return {}
         with Ledger(f"sqlite:///{self.base}/ledger.db", readonly=True) as ledger:
             return {job.dropped_as: job.state.value for job in ledger.latest()}
 

@@ -234,6 +234,21 @@ def test_a_machine_that_was_asleep_wakes_everybody_and_set_no_clock(monkeypatch:
     run(work)
 
 
+def test_ten_years_of_missed_intervals_are_made_up_for_by_one_at_once() -> None:
+    """A clock that is set forward by years must not have half a milliard missed looks counted."""
+
+    async def work() -> None:
+        async with running() as table:
+            bell = Bell()
+            table.every(0.5, "orders", bell.ring)
+            [job] = table._scheduler.get_jobs()
+            job.modify(next_run_time=clock.exact_utc(clock.now() - 10 * 365 * 86_400))
+            async with asyncio.timeout(5):
+                await bell.until(2)
+
+    run(work)
+
+
 def test_the_scheduler_keeps_utc_and_misses_nothing() -> None:
     """A daemon that was asleep (a laptop, a stopped process) is woken once for all that it missed."""
     scheduler = Timetable()._scheduler
