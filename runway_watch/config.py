@@ -221,7 +221,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
 
     Args:
         path: the file.
-        environment: `RUNWAYML_BASE_URL` stands in for an unset `api.base_url`.
+        environment: `RUNWAYML_BASE_URL` goes before an `api.base_url` that is left out or the default.
 
     Raises:
         ConfigError: with every problem of the file.
@@ -240,8 +240,8 @@ def parse(table: Mapping[str, Any], environment: Mapping[str, str], *, name: str
     table = dict(table)
     if url := environment.get("RUNWAYML_BASE_URL"):
         api = table.get("api", {})
-        if isinstance(api, Mapping):
-            table["api"] = {"base_url": url, **api}
+        if isinstance(api, Mapping) and api.get("base_url", API_URL) == API_URL:
+            table["api"] = {**api, "base_url": url}
     try:
         return Settings.model_validate(table)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runway_watch import config
-from runway_watch.config import Settings, find, ledger_url, load, parse, read_key
+from runway_watch.config import API_URL, Settings, find, ledger_url, load, parse, read_key
 from runway_watch.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -249,6 +249,8 @@ def test_the_environment_names_the_api_where_the_file_does_not() -> None:
     assert parse(watch, environment).api.base_url == "https://elsewhere.example"
     named = parse(watch | {"api": {"base_url": "https://here.example"}}, environment)
     assert named.api.base_url == "https://here.example"
+    written_out = parse(watch | {"api": {"base_url": API_URL}}, environment)  # as `init` writes it
+    assert written_out.api.base_url == "https://elsewhere.example"
     assert problems({}, RUNWAYML_BASE_URL="http://example.com")[0].startswith("api.base_url: ")
 
 
