@@ -184,7 +184,8 @@ def test_once_with_an_inbox_that_nobody_can_read_has_trouble(tmp_path: Path) -> 
     async def work(sim: Simulator) -> None:
         daemon = daemon_of(sim, tmp_path, once=True)
         running = asyncio.create_task(daemon.run())
-        while not (tmp_path / "root/failed").exists():  # noqa: ASYNC110 - a folder is no event
+        # Until the folders are made, and not a moment longer: nobody has looked at them yet.
+        while not (tmp_path / "root/failed").exists():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0)
         (tmp_path / "root/inbox").rmdir()
         await running
