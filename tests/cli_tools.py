@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.harness import REPOSITORY
+from tests.forked import REPOSITORY
 
 NOBODY = 65534
 SECONDS = 60

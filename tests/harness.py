@@ -13,7 +13,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 import tomllib
 from collections import Counter
@@ -26,10 +25,10 @@ from typing import Any, TypeVar
 import httpx
 from PIL import Image
 
-from tests import invariants
+from tests import forked, invariants
+from tests.forked import REPOSITORY, Forked
 
 T = TypeVar("T")
-REPOSITORY = Path(__file__).parent.parent
 KEY = "key_" + hashlib.sha512(b"tests").hexdigest()
 PLACES = ("inbox", "processing", "done", "failed")
 
@@ -136,21 +135,15 @@ def simulator(**options: Any) -> Iterator[Runway]:
     """A simulator process; options as on its command line."""
     given = {"seconds": 0.3, "film_seconds": 0.1, "concurrency": 20, "credits": 10_000_000} | options
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-    command = [sys.executable, "-m", "runway_watch.simulator", f"--key={KEY}", *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        try:
-            yield Runway(said["base_url"], said["key"])
-        finally:
-            process.kill()
+    with forked.simulating(f"--key={KEY}", *flags) as said:
+        yield Runway(said["base_url"], said["key"])
 
 
 @dataclass
 class Daemon:
     """A daemon process and the file that its log goes to."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
@@ -275,28 +268,29 @@ class Site:
 
     # -- processes -------------------------------------------------------------------------------------
 
+    def surroundings(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        """All that a process finds in its environment; `environment` in place of the usual."""
+        return _environment(self.environment if environment is None else environment)
+
     def cli(
         self, *words: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "runway_watch", *words, "--config", str(self.config)],
-            capture_output=True,
-            text=True,
-            cwd=self.base,
-            env=_environment(self.environment if environment is None else environment),
-            timeout=90,
+        return forked.complete(
+            *words, "--config", str(self.config), environment=self.surroundings(environment), at=self.base
         )
 
     @contextmanager
     def daemon(self, **environment: str) -> Iterator[Daemon]:
         """A running daemon; killed at the end if it has not been stopped."""
         log = self.logs / f"{next(_numbers)}.log"
-        command = [sys.executable, "-m", "runway_watch", "run", "--config", str(self.config)]
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(
-                command, stderr=stderr, cwd=self.base, env=_environment(self.environment | environment)
-            )
+        process = forked.command(
+            *("run", "--config", str(self.config)),
+            environment=self.surroundings(self.environment | environment),
+            at=self.base,
+            out=log,
+            err=log,
+        )
         try:
             yield Daemon(process, log)
         finally:

@@ -47,12 +47,8 @@ class Kill:
         return f"{self.when} {self.point}{row}"
 
 
-def main(words: Sequence[str], environment: Mapping[str, str], log: str, kill: Kill | None) -> None:
+def main(words: Sequence[str], kill: Kill | None) -> None:
     """Run the command line as a process of its own would, and die where it is wanted."""
-    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
-    os.environ.update(environment)
     sys.argv = ["runway-watch", *words]
     if kill is not None:
         _arm(kill)
