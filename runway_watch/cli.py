@@ -7,8 +7,9 @@ configuration cannot be used.
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from runway_watch.config import Settings
 from runway_watch.errors import ConfigError, LedgerLocked, RunwayWatchError
 
 if TYPE_CHECKING:
+    from runway_watch.job import Job, State
     from runway_watch.simulator import Simulator
 
 FAILED, LOCKED, CONFIG = 1, 4, 78
@@ -100,11 +102,14 @@ def run(
     with _complaints():
         settings = _load(path)
         log.set_up(settings.log)
-        key = config.read_key(settings, os.environ)
-        if key is None:
-            raise ConfigError(["there is no API key: put it into a file and name it in `api.key_file`"])
         where = places(settings, os.environ)
-        daemon = Daemon(settings, key=key, ledger_url=where.ledger_url, lock_path=where.lock, once=once)
+        daemon = Daemon(
+            settings,
+            read_key=partial(config.read_key, settings, os.environ),
+            ledger_url=where.ledger_url,
+            lock_path=where.lock,
+            once=once,
+        )
         asyncio.run(run_daemon(daemon))
     raise typer.Exit(FAILED if once and daemon.has_trouble else 0)
 
@@ -148,7 +153,7 @@ def retry(
 ) -> None:
     """Put failed or held jobs back to work; says first what that may cost."""
     from runway_watch.report.places import places
-    from runway_watch.report.retrying import choose, order
+    from runway_watch.report.retrying import CAN_RETURN, choose
 
     if bool(jobs) == everything or (code and not everything):
         raise typer.BadParameter("name jobs or paths, or say --all (and with it --code)")
@@ -161,10 +166,66 @@ def retry(
             typer.echo(log.printable(line))
         good = not chosen.unknown
         if not dry_run and chosen.jobs:
-            told, goes_on = order(settings, where, chosen.jobs, os.environ)
-            typer.echo(told)
-            good &= goes_on
+            good &= _order("retry", settings, chosen.jobs, stays=CAN_RETURN)
     raise typer.Exit(0 if good else FAILED)
+
+
+@app.command()
+def cancel(
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB|PATH...", help="Which jobs.")],
+    *,
+    path: ConfigOption = None,
+) -> None:
+    """Stop jobs, at Runway too where that helps; their files go to failed/."""
+    from runway_watch.job import LIVE_STATES
+    from runway_watch.report.finding import live
+    from runway_watch.report.places import places
+
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        chosen, lines = live(settings, places(settings, os.environ), jobs)
+        for line in lines:
+            typer.echo(log.printable(line))
+        good = len(chosen) == len(set(jobs))
+        if chosen:
+            good &= _order("cancel", settings, chosen, stays=tuple(LIVE_STATES))
+    raise typer.Exit(0 if good else FAILED)
+
+
+@app.command()
+def pause(*, path: ConfigOption = None) -> None:
+    """Begin nothing new until `resume`; what has been paid for goes on."""
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        _order("pause", settings)
+
+
+@app.command()
+def resume(*, path: ConfigOption = None) -> None:
+    """Go on after `pause`, and after a stop because of refusals in a row."""
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        _order("resume", settings)
+
+
+def _order(
+    verb: str, settings: Settings, jobs: "Sequence[Job]" = (), *, stays: "Sequence[State]" = ()
+) -> bool:
+    """Give an order and say what became of it. Returns whether no job stayed, as far as is known."""
+    from runway_watch.report.ordering import order, states
+    from runway_watch.report.places import places
+
+    where = places(settings, os.environ)
+    if order(verb, settings, where, os.environ, jobs=jobs):
+        typer.echo("ordered: the daemon carries it out")
+        return True
+    stay = sum(job.state in stays for job in states(where, jobs))
+    what = f"{stay} of {len(jobs)} stay where they are: the records beside them say why"
+    typer.echo(what if stay else "done: it holds from the daemon's next start on")
+    return stay == 0
 
 
 @app.command()

@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -26,8 +26,6 @@ from pydantic import (
 from runway_watch import sidecar
 from runway_watch.errors import ConfigError, Refusal
 
-_T = TypeVar("_T")
-
 API_URL = "https://api.dev.runwayml.com"
 POLL_FLOOR = 5.0
 """Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
@@ -37,13 +35,6 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-def _not_kept(value: _T) -> _T:
-    """A cap that is set and not kept is worse than none: what is not kept yet cannot be set."""
-    if value:
-        raise ValueError("this version does not enforce it yet; leave it out")
-    return value
 
 
 class ApiSettings(_Table):
@@ -155,16 +146,12 @@ class BudgetSettings(_Table):
     reserve: int = Field(default=0, ge=0)
     day_starts: str = Field(default="00:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
-    _enforced = field_validator("credits_per_day", "reserve")(_not_kept)
-
 
 class ScheduleSettings(_Table):
     """`[schedule]`: when new generations may start."""
 
     window: str = Field(default="", pattern=r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
     timezone: str = ""
-
-    _enforced = field_validator("window")(_not_kept)
 
     @field_validator("timezone")
     @classmethod

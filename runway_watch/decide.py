@@ -56,12 +56,13 @@ def decide(
 
 
 def _later(generation: Generation, later: Later, *, retry: RetrySettings, now: float, jitter: float) -> Move:
+    """Come back later. What does not count is no fault of the file's, and waits for the way that is."""
     attempt = generation.attempt + 1 if later.counts else generation.attempt
     if later.counts and attempt >= retry.attempts and generation.state not in _NEVER_GIVES_UP:
         return _fail(_exhausted(generation.state, later, attempt), {"attempt": attempt}, now)
-    pause = (
-        later.after if later.after is not None and not later.counts else _pause(attempt, later, retry, jitter)
-    )
+    pause = later.after if not later.counts else None
+    if pause is None:
+        pause = _pause(attempt, later, retry, jitter)
     changes = {"attempt": attempt, "due_at": now + pause, "reason": later.reason, "message": later.message}
     return Move("later", changes | dict(later.facts))
 
@@ -229,7 +230,7 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
         submitted_at=before.submitted_at,
         ended_at=before.ended_at,
     )
-    if call.state is State.READY and _is_paid_for(before) and _same_wish(job, was):
+    if call.state is State.READY and _is_paid_for(before) and job.wish == was.wish:
         job = replace(job, state=State.COLLECTING)
         call = replace(
             before, state=State.COLLECTING, attempt=0, due_at=call.due_at, outputs=(), verdict=None
@@ -240,27 +241,6 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
 def _is_paid_for(generation: Generation) -> bool:
     verdict = generation.verdict
     return generation.task_id is not None and verdict is not None and verdict.stage == "collect"
-
-
-def _same_wish(job: Job, was: Job) -> bool:
-    return _wish(job) == _wish(was)
-
-
-def _wish(job: Job) -> tuple[object, ...]:
-    """What a job asks for, whatever its file is called: in failed/ it may have become `cat (2).png`."""
-    media = job.media
-    if media is None:
-        return job.operation, job.params
-    return job.operation, _with(job.params, f"file:{media.dropped_as}", "file:"), media.suffix, media.sha256
-
-
-def _with(value: Any, old: str, new: str) -> Any:
-    """The same parameters with one string for another."""
-    if isinstance(value, Mapping):
-        return {key: _with(item, old, new) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_with(item, old, new) for item in value]
-    return new if value == old else value
 
 
 def may_sweep(job: Job, *, sweeps: int) -> bool:

@@ -136,6 +136,8 @@ class Job:
     finished_at: float | None = None
     sweeps: int = 0
     verdict: Verdict | None = None
+    wish: str = ""  # what it asks for, by contents: `wish.wish_of`
+    duplicate_of: str | None = None  # the job that asked for the same before it
 
     @property
     def media(self) -> Input | None:
@@ -173,14 +175,50 @@ class Generation:
     progress: float | None = None
     polls: int = 0
     polled_at: float | None = None
-    estimated: int | None = None
+    estimated: int | None = None  # the most that its last paid call may cost
     credits: int = 0  # charged so far, over all attempts
     submitted_at: float | None = None
     tries: int = 0  # paid calls so far
+    charged: int | None = None  # what the last of them cost by Runway's word; None while that is unknown
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # the account around a call in doubt
     started_at: float | None = None  # when it probably got its slot at Runway
     ended_at: float | None = None
     outputs: tuple[Output, ...] = ()
     verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nothing, or a model, or one job goes on for now. It never costs a file its place."""
+
+    reason: str
+    since: float
+    scope: str = "all"  # or a model's name, or a job's id
+    message: str = ""
+    until: float | None = None  # when it ends by itself, where that is known
+    needs: int | None = None  # credits that there have to be, for what waits for money
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What it holds, and why: there is one of each at a time."""
+        return self.scope, self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What was spent and what may still have to be paid, in credits.
+
+    Args:
+        today: charged for calls that were begun on this budget day.
+        reserved: the most that calls which are open, or in doubt since today, may still cost.
+        committed: what today's calls cost or may cost.
+        since_look: the same for calls of which the balance, when it was read, could not know.
+    """
+
+    today: int = 0
+    reserved: int = 0
+    committed: int = 0
+    since_look: int = 0
 
 
 @dataclass(frozen=True, slots=True)

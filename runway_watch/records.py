@@ -64,8 +64,8 @@ def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
     return tomli_w.dumps(_without_none(table))
 
 
-def held(job: Job, verdict: Verdict, *, since: float) -> str:
-    """`NAME.held.toml`: why the job waits for a person."""
+def held(job: Job, verdict: Verdict, *, since: float, evidence: Mapping[str, Any] | None = None) -> str:
+    """`NAME.held.toml`: why the job waits for a person; `evidence` is the account before and after a call."""
     table = {
         "schema": SCHEMA,
         "job": job.id,
@@ -75,6 +75,7 @@ def held(job: Job, verdict: Verdict, *, since: float) -> str:
         "hint": verdict.hint,
         "since": as_utc(since),
         "http_status": verdict.http_status,
+        **(evidence or {}),
     }
     return tomli_w.dumps(_without_none(table))
 

@@ -47,6 +47,7 @@ TABLE: Mapping[tuple[State, str], State] = {
     (FAILED, "recollect"): COLLECTING,  # it was paid for and finished: fetch it, pay nothing
     (CANCELLED, "release"): READY,
     (CANCELLED, "fail"): RETIRING,
+    (CANCELLED, "recollect"): COLLECTING,
 }
 
 AT_RUNWAY: frozenset[State] = frozenset({SUBMITTING, RUNNING})

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -24,7 +24,6 @@ from PIL import Image
 from runway_watch import config, drops, log
 from runway_watch.api import Api, Courier
 from runway_watch.config import LogSettings
-from runway_watch.daemon.account import Account
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.inbox import Inbox
@@ -80,8 +79,8 @@ async def stage(base: Path) -> AsyncIterator[Stage]:
     ledger = Ledger(f"sqlite:///{base / 'ledger.sqlite3'}")
     clerk = Clerk(ledger)
     async with Api(base_url=CLOSED_PORT, key="key_" + "0" * 128) as api, Courier(allow_http=True) as courier:
-        account = Account(api, chosen.limits)
-        bench = Bench(chosen, ledger, clerk, api, courier, account, {str(root): spool}, lambda: None)
+        tools: dict[str, Any] = {"api": api, "courier": courier, "spools": {str(root): spool}, "wake": lambda: None}
+        bench = Bench.furnished(chosen, ledger=ledger, clerk=clerk, **tools)
         try:
             yield Stage(Inbox(bench, chosen.watch[0], spool), ledger, root)
         finally:

@@ -79,7 +79,7 @@ class Site:
         settings = parse({"api": {"base_url": self.sim.base_url}, "watch": [watch], "poll": poll}, {})
         daemon = Daemon(
             settings,
-            key=SecretStr(self.sim.key),
+            read_key=lambda: SecretStr(self.sim.key),
             ledger_url=f"sqlite:///{self.base}/ledger.db",
             lock_path=self.base / "lock",
         )

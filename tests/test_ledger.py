@@ -516,12 +516,12 @@ def test_active_is_what_can_go_on_by_itself(ledger: Ledger, fill: Fill) -> None:
     fill("appointed", S.READY, due_at=NOW + 9)
     fill("held", S.HELD)
     fill("failed", S.FAILED)
-    assert ledger.active(at=NOW, roots=ROOTS) == 0
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 0
     fill("pausing", S.UPLOADING, due_at=NOW + 9, reason="unreachable")
     fill("tried again", S.READY, due_at=NOW + 9, reason="task.internal")
     fill("ready", S.READY)
-    assert ledger.active(at=NOW, roots=ROOTS) == 3
-    assert ledger.active(at=NOW + 9, roots=ROOTS) == 4
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 3
+    assert ledger.active(at=NOW + 9, roots=ROOTS, new=ROOTS) == 4
 
 
 @pytest.mark.parametrize("reason", ["credentials", "credits"])
@@ -529,12 +529,12 @@ def test_what_is_new_is_not_active_while_what_is_begun_waits_for_a_person(
     ledger: Ledger, fill: Fill, reason: str
 ) -> None:
     fill("new", S.READY)
-    assert ledger.active(at=NOW, roots=ROOTS) == 1
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 1
     fill("blocked", S.UPLOADING, due_at=NOW + 9, reason=reason)
-    assert ledger.active(at=NOW, roots=ROOTS) == 0
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 0
     fill("running", S.RUNNING)  # it will make room
-    assert ledger.active(at=NOW, roots=ROOTS) == 1
-    assert ledger.active(at=NOW + 9, roots=ROOTS) == 3
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 1
+    assert ledger.active(at=NOW + 9, roots=ROOTS, new=ROOTS) == 3
 
 
 def test_what_lies_below_no_watched_root_is_in_nobodys_way(ledger: Ledger, fill: Fill) -> None:
@@ -552,7 +552,7 @@ def test_what_lies_below_no_watched_root_is_in_nobodys_way(ledger: Ledger, fill:
     assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.READY: 1, S.UPLOADING: 1}}
     assert ledger.due(at=NOW, roots=ROOTS) == []
     assert ledger.next_due(after=NOW, roots=ROOTS) is None
-    assert ledger.active(at=NOW, roots=ROOTS) == 2
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 2
 
 
 def test_what_is_at_runway_takes_a_slot_and_is_asked_about_wherever_its_files_are(
@@ -563,7 +563,7 @@ def test_what_is_at_runway_takes_a_slot_and_is_asked_about_wherever_its_files_ar
     assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.RUNNING: 2}}
     assert ids(ledger.due(at=NOW, roots=ROOTS)) == ["due"]
     assert ledger.next_due(after=NOW, roots=ROOTS) == NOW + 3
-    assert ledger.active(at=NOW, roots=ROOTS) == 0  # nobody waits for its end
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 0  # nobody waits for its end
 
 
 def test_the_next_in_a_long_queue_are_found_by_an_index(ledger: Ledger) -> None:

@@ -47,7 +47,7 @@ def test_what_is_done_stays_done_and_what_failed_only_leaves_by_somebodys_wish()
     assert leaving == {
         S.DONE: set(),
         S.FAILED: {"release", "fail", "recollect"},
-        S.CANCELLED: {"release", "fail"},
+        S.CANCELLED: {"release", "fail", "recollect"},
     }
 
 

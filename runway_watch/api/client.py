@@ -20,7 +20,7 @@ import httpx
 from runway_watch.api import answers, records
 from runway_watch.api.addresses import check_base_url, is_api_path, is_plain
 from runway_watch.api.trouble import CAUGHT, api_errors
-from runway_watch.errors import AnswerLost, ConfigError, NotFound, Rejected
+from runway_watch.errors import AnswerLost, ConfigError, Denied, NotFound, Rejected
 
 _UNREADABLE: tuple[type[Exception], ...] = (*CAUGHT, AnswerLost)
 
@@ -48,7 +48,7 @@ class Api:
 
     Args:
         base_url: `https://...`, or `http://` on loopback.
-        key: the API secret.
+        key: the API secret; None as long as there is none.
         version: of the API, as Runway dates it.
         user_agent: how we name ourselves.
         patience: how long to wait.
@@ -61,17 +61,14 @@ class Api:
         self,
         *,
         base_url: str,
-        key: str | Secret,
+        key: str | Secret | None,
         version: str = "2024-11-06",
         user_agent: str = "runway-watch",
         patience: Patience | None = None,
     ) -> None:
         self._base_url = check_base_url(base_url)
-        self._key = _checked(key if isinstance(key, str) else key.get_secret_value())
-        account = f"{self._base_url}\n{self._key}".encode()
-        self.fingerprint = hashlib.sha256(account).hexdigest()[:12]
+        self.use(key)
         headers = {
-            "Authorization": f"Bearer {self._key}",
             "X-Runway-Version": version,
             "User-Agent": user_agent,
             "Accept": "application/json",
@@ -87,6 +84,13 @@ class Api:
 
     def __repr__(self) -> str:
         return f"Api({self._base_url}, key {self.fingerprint})"
+
+    def use(self, key: str | Secret | None) -> None:
+        """Go on with another key. Raises ConfigError when it can be none."""
+        text = key if isinstance(key, str) or key is None else key.get_secret_value()
+        self._key = None if text is None else _checked(text)
+        account = f"{self._base_url}\n{self._key or ''}".encode()
+        self.fingerprint = hashlib.sha256(account).hexdigest()[:12]
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,9 +151,13 @@ class Api:
         """One request, one answer: the status and body of a 2xx, an error for all others."""
         if not is_api_path(path):
             raise Rejected("the path is not one of Runway's API")
+        key = self._key
+        if key is None:
+            raise Denied("there is no API key")
         content = None if body is None else _encoded(body)
-        headers = {} if content is None else {"Content-Type": "application/json"}
-        with api_errors(self._key):
+        headers = {"Authorization": f"Bearer {key}"}
+        headers |= {} if content is None else {"Content-Type": "application/json"}
+        with api_errors(key):
             async with (
                 asyncio.timeout(self._patience.call),
                 client.stream(method, path, content=content, headers=headers) as response,
@@ -157,7 +165,7 @@ class Api:
                 if response.is_success:
                     return response.status_code, await answers.read(response)
                 reason = await _reason(response, self._patience.reason)
-        raise answers.refusal(response.status_code, response.headers, reason, self._key)
+        raise answers.refusal(response.status_code, response.headers, reason, key)
 
 
 def _client(

@@ -24,6 +24,7 @@ __all__ = [
     "Request",
     "awaits_media",
     "price",
+    "price_kind",
     "references",
     "resolve",
     "wire",
@@ -94,3 +95,8 @@ def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> 
 def price(operation: str, params: Mapping[str, Any]) -> Price:
     """What complete parameters should cost at the most; KeyError for an unknown operation."""
     return prices.price(OPERATIONS[operation], params)
+
+
+def price_kind(operation: str, params: Mapping[str, Any]) -> str:
+    """What has the same price as this; KeyError for an unknown operation."""
+    return prices.kind(OPERATIONS[operation], params)

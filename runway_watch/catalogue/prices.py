@@ -4,6 +4,7 @@ Where several prices could apply - a resolution or a quality left open - the dea
 published, the dearest known of the same operation. The server's own `estimatedCost` has the last word.
 """
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from runway_watch.catalogue.tariff import Traits
 
 _T = TypeVar("_T")
 
+_MEDIA = ("file:", "https:", "runway:")
 _NAMED_SIZE = re.compile(r"(?:auto_)?(\d+[pk])")
 
 
@@ -43,6 +45,23 @@ def price(row: Operation, params: Mapping[str, Any]) -> Price:
         return Price(None, f"the price of {whom} is not published")
     note = f"the price of {whom} is not published; the dearest known of {row.name} is assumed"
     return Price(max(dearest), note)
+
+
+_NO_MATTER = frozenset({"prompt_text", "negative_prompt", "seed", "content_moderation", "tag", "subject"})
+"""Parameters that no price list of Runway's speaks of."""
+
+
+def kind(row: Operation, params: Mapping[str, Any]) -> str:
+    """What has one price: the operation and everything that a price may depend on, media by their number."""
+    return json.dumps([row.name, _costly(params)], sort_keys=True, default=str)
+
+
+def _costly(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _costly(item) for key, item in value.items() if key not in _NO_MATTER}
+    if isinstance(value, list | tuple):
+        return [_costly(item) for item in value]
+    return "media" if isinstance(value, str) and value.startswith(_MEDIA) else value
 
 
 def _cost(entry: Spec, params: Mapping[str, Any]) -> int | None:

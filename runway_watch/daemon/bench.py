@@ -3,11 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
 
 from runway_watch.api import Api, Courier
 from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
+from runway_watch.daemon.keeper import Keeper
+from runway_watch.daemon.purser import Purser
 from runway_watch.job import Job
 from runway_watch.ledger import Ledger
 from runway_watch.spool import Spool
@@ -19,7 +25,11 @@ class Bench:
 
     Args:
         clerk: calls the ledger in a thread.
+        purser: prices and money.
+        keeper: the holds.
         spools: each watch's folders, by root.
+        ledger_file: where the ledger is, if it is a file.
+        read_key: looks where the key is configured; ConfigError when what is there can be none.
         moving: held while names are chosen and files moved below a root, so that nobody chooses twice.
         wake: have the dispatcher look at the ledger again.
     """
@@ -30,9 +40,24 @@ class Bench:
     api: Api
     courier: Courier
     account: Account
+    purser: Purser
+    keeper: Keeper
     spools: dict[str, Spool]
     wake: Callable[[], None]
+    ledger_file: Path | None = None
+    read_key: Callable[[], SecretStr | None] = lambda: None
     moving: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    @classmethod
+    def furnished(
+        cls, settings: Settings, *, ledger: Ledger, clerk: Clerk, api: Api, **others: Any
+    ) -> "Bench":
+        """A bench with its account, purser and keeper; `others` are the fields that are left."""
+        shared: dict[str, Any] = {"ledger": ledger, "clerk": clerk}
+        account = Account(api, settings.limits, **shared)
+        purser = Purser(settings, account=account, **shared)
+        keeper = Keeper(settings, account=account, purser=purser, **shared)
+        return cls(settings, api=api, account=account, purser=purser, keeper=keeper, **shared, **others)
 
     def spool(self, job: Job) -> Spool:
         """The folders that a job's files are in."""

@@ -5,18 +5,19 @@ from functools import partial
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.disks import look_at_disks
+from runway_watch.daemon.doubts import add_evidence
 from runway_watch.daemon.guard import guarded
-from runway_watch.daemon.people import carry_out_orders, sweep
-from runway_watch.errors import RunwayWatchError
+from runway_watch.daemon.orders import Stop, carry_out_orders
+from runway_watch.daemon.people import sweep
+from runway_watch.errors import ConfigError, RunwayWatchError
 from runway_watch.log import say
 from runway_watch.timetable import Timetable
 
 ORDERS_SECONDS = 0.5
 """People who type a command expect to see it carried out within a second."""
 
-ACCOUNT_SECONDS = 300.0
-ACCOUNT_SOON_SECONDS = 15.0
-"""Until Runway has answered once, one generation runs at a time, whatever the account allows."""
+DISKS_SECONDS = 5.0
 
 PRUNE_SECONDS = 86_400.0
 UPLOADS_KEPT_SECONDS = 48 * 3600.0
@@ -29,27 +30,33 @@ class Chores:
     Args:
         bench: the daemon's tools.
         timetable: says when their times have come.
+        stop: breaks off what is being done for a job.
     """
 
-    def __init__(self, bench: Bench, timetable: Timetable) -> None:
+    def __init__(self, bench: Bench, timetable: Timetable, stop: Stop) -> None:
         self._bench = bench
         self._timetable = timetable
-        self._due = {name: asyncio.Event() for name in ("account", "orders", "prune", "sweep")}
+        self._stop = stop
+        self._due = {name: asyncio.Event() for name in ("account", "disks", "orders", "prune", "sweep")}
         self._doing: set[str] = set()
-        for name in ("account", "orders"):
-            self._due[name].set()
+        self._due["orders"].set()
 
     @property
     def pending(self) -> bool:
         """Whether a chore is due or under way."""
         return bool(self._doing) or any(due.is_set() for due in self._due.values())
 
+    def plan(self) -> None:
+        """Set the moment of the next look at the account: it follows from what has happened."""
+        if "account" not in self._doing:
+            self._timetable.at(self._bench.keeper.next_look(), "account", self._due["account"].set)
+
     async def run(self) -> None:
         """Do chores until cancelled."""
         every = self._timetable.every
         every(ORDERS_SECONDS, "orders", self._due["orders"].set)
         every(self._bench.settings.retry.sweep_seconds, "sweep", self._due["sweep"].set)
-        every(ACCOUNT_SECONDS, "account", self._due["account"].set)
+        every(DISKS_SECONDS, "disks", self._due["disks"].set)
         every(PRUNE_SECONDS, "prune", self._due["prune"].set)
         async with asyncio.TaskGroup() as group:
             for name in self._due:
@@ -63,7 +70,10 @@ class Chores:
             self._doing.add(name)
             await self._try(name)
             self._doing.discard(name)
-            if first or name != "orders":  # those wake the dispatcher themselves, where there was one
+            if first or name not in (
+                "orders",
+                "disks",
+            ):  # those wake the dispatcher themselves, where there was one
                 self._bench.wake()
             first = False
 
@@ -77,13 +87,24 @@ class Chores:
         bench = self._bench
         match name:
             case "orders":
-                await carry_out_orders(bench)
+                await carry_out_orders(bench, self._stop)
             case "sweep":
                 await sweep(bench)
             case "account":
-                await bench.account.refresh()
-                if not bench.account.is_known:
-                    soon = clock.now() + ACCOUNT_SOON_SECONDS
-                    self._timetable.at(soon, "account soon", self._due["account"].set)
+                await look_at_account(bench)
+            case "disks":
+                await look_at_disks(bench)
             case "prune":
                 await bench.clerk(bench.ledger.prune, before=clock.now() - UPLOADS_KEPT_SECONDS)
+
+
+async def look_at_account(bench: Bench) -> None:
+    """Ask Runway for balance and limits, with the key as it is configured now."""
+    try:
+        key = bench.read_key()
+        if key is not None:
+            bench.api.use(key)
+    except ConfigError as error:
+        say("account.unknown", level="warning", message="; ".join(error.problems))
+    await bench.keeper.asked(await bench.account.refresh())
+    await add_evidence(bench)

@@ -7,6 +7,7 @@ step under way to its next commit, and leaves everything at Runway as it is.
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from threading import Thread
@@ -16,14 +17,14 @@ from pydantic import SecretStr
 from runway_watch import __version__, clock, mounts
 from runway_watch.api import Api, Courier
 from runway_watch.config import Settings
-from runway_watch.daemon.account import Account
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.chores import Chores
 from runway_watch.daemon.clerk import Clerk
+from runway_watch.daemon.disks import look_at_disks
 from runway_watch.daemon.inbox import Inbox
 from runway_watch.daemon.line import Line
 from runway_watch.daemon.lookout import Lookout
-from runway_watch.daemon.people import carry_out_orders
+from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.recovery import recover
 from runway_watch.errors import LedgerError, RunwayWatchError
 from runway_watch.ledger import Ledger, Lock, file_of
@@ -48,17 +49,23 @@ class Daemon:
 
     Args:
         settings: the configuration.
-        key: the API key.
+        read_key: looks for the API key where it is configured, at the start and whenever it was refused.
         ledger_url: where the ledger is.
         lock_path: the file that keeps a second daemon away.
         once: stop as soon as nothing can go on by itself.
     """
 
     def __init__(
-        self, settings: Settings, *, key: SecretStr, ledger_url: str, lock_path: Path, once: bool = False
+        self,
+        settings: Settings,
+        *,
+        read_key: Callable[[], SecretStr | None],
+        ledger_url: str,
+        lock_path: Path,
+        once: bool = False,
     ) -> None:
         self._settings = settings
-        self._key = key
+        self._read_key = read_key
         self._ledger_url = ledger_url
         self._lock_path = lock_path
         self._once = once
@@ -111,27 +118,40 @@ class Daemon:
             lock.release()
 
     async def _open(self, stack: AsyncExitStack) -> Bench:
-        _refuse_network(file_of(self._ledger_url))
+        file = file_of(self._ledger_url)
+        _refuse_network(file)
         ledger = stack.enter_context(Ledger(self._ledger_url))
         clerk = Clerk(ledger)
         stack.callback(_close, clerk)
         api_settings = self._settings.api
         agent = f"runway-watch/{__version__}"
         api = await stack.enter_async_context(
-            Api(base_url=api_settings.base_url, key=self._key, user_agent=agent)
+            Api(base_url=api_settings.base_url, key=self._read_key(), user_agent=agent)
         )
         courier = await stack.enter_async_context(Courier(allow_http=api_settings.is_loopback))
         spools = {str(watch.root): Spool(watch.root) for watch in self._settings.watch}
         for spool in spools.values():
             spool.make()
-        account = Account(api, self._settings.limits)
-        return Bench(self._settings, ledger, clerk, api, courier, account, spools, self._dispatch.set)
+        bench = Bench.furnished(
+            self._settings,
+            ledger=ledger,
+            clerk=clerk,
+            api=api,
+            courier=courier,
+            spools=spools,
+            wake=self._dispatch.set,
+            ledger_file=file,
+            read_key=self._read_key,
+        )
+        await bench.keeper.load()
+        return bench
 
     async def _work(self, bench: Bench) -> None:
         say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
         await recover(bench)
+        await look_at_disks(bench)
         line, timetable = Line(bench), Timetable(self._jump)
-        chores = Chores(bench, timetable)
+        chores = Chores(bench, timetable, line.stop)
         watches = self._settings.watch
         inboxes = [Inbox(bench, watch, bench.spools[str(watch.root)]) for watch in watches]
         self._lookouts = [Lookout(inbox, timetable) for inbox in inboxes]
@@ -158,6 +178,9 @@ class Daemon:
         """Whether something failed or is held, also when the ledger cannot say so."""
         try:
             async with asyncio.timeout(LEDGER_STOP_SECONDS):
+                counts = await bench.clerk(bench.ledger.counts)
+                if bench.keeper.open and (counts.get("ready") or counts.get("uploading")):
+                    return True
                 return await bench.clerk(bench.ledger.troubles, since=self._began) > 0
         except (TimeoutError, LedgerError):
             return True
@@ -179,6 +202,7 @@ class Daemon:
         timetable.look_at_clock()
         if seconds := self._jumped:
             count = await bench.clerk(bench.ledger.shift, seconds, at=clock.now())
+            bench.keeper.ways.shift(seconds)
             self._jumped -= seconds
             self._began += seconds
             say("clock.jumped", level="warning", seconds=round(seconds, 1), generations=count)
@@ -198,6 +222,7 @@ class Daemon:
                 say("ledger.refused", level="error", message=str(error))
                 due = clock.now() + LEDGER_PAUSE
             timetable.at(due, "dispatch", self._dispatch.set)
+            chores.plan()
             if not ready and all(lookout.has_looked for lookout in self._lookouts):
                 ready = True
                 notify("READY=1")
@@ -209,7 +234,16 @@ class Daemon:
         quiet = all(lookout.is_quiet for lookout in self._lookouts) and not line.busy
         if not quiet or self._dispatch.is_set():
             return False
-        active = await bench.clerk(bench.ledger.active, at=clock.now(), roots=set(bench.spools))
+        keeper = bench.keeper
+        patient = not keeper.is_hopeless(tries=self._settings.retry.attempts)
+        active = await bench.clerk(
+            bench.ledger.active,
+            at=clock.now(),
+            roots=set(bench.spools),
+            new=keeper.roots if keeper.may_begin or patient else (),
+            barred=keeper.barred,
+            asks=keeper.may_ask or patient,
+        )
         return active == 0 and not self._dispatch.is_set()
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.moves import insist
 from runway_watch.decide import Move, decide, verdict_of
 from runway_watch.job import Generation, Job, Later, Outcome, Place, State
 from runway_watch.stages.retire import endings, retire
@@ -58,9 +59,8 @@ async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: in
 async def _postpone(bench: Bench, job: Job, calls: Sequence[Generation], later: Later) -> None:
     now = clock.now()
     if later.reason == "output_gone":
-        moves = [(c, Move("recollect", {"outputs": (), "due_at": now})) for c in calls if c.outputs]
+        moves = [(job, c, Move("recollect", {"outputs": (), "due_at": now})) for c in calls if c.outputs]
     else:
-        moves = [(c, decide(c, later, retry=bench.settings.retry, now=now, jitter=0.0)) for c in calls]
-    moved = await bench.clerk.insist(bench.ledger.move, moves, at=now)
-    for (before, move), after in zip(moves, moved, strict=True):
-        log.transition(job, before, after, event=move.event, now=now)
+        retry = bench.settings.retry
+        moves = [(job, c, decide(c, later, retry=retry, now=now, jitter=0.0)) for c in calls]
+    await insist(bench, moves)

@@ -1,34 +1,30 @@
 """The dispatcher: what is due is taken through its stage, and what comes back is decided and committed.
 
-`submitting` is committed here, in one place and one at a time, before any paid request leaves. Only then
+What is new passes the gate first, which commits `submitting` before any paid request leaves. Only then
 is the request sent, once.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.doubts import post_held
+from runway_watch.daemon.gate import Gate
 from runway_watch.daemon.guard import guarded
+from runway_watch.daemon.moves import insist
 from runway_watch.daemon.work import Key, Work, key_of
 from runway_watch.decide import Move, decide
-from runway_watch.errors import LostUpdate, RunwayWatchError, SpoolError
+from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
+from runway_watch.holds import DOWNLOADS, SLOTS, UPLOADS
 from runway_watch.job import Generation, Job, Later, Outcome, State, Unsure
-from runway_watch.records import held
-from runway_watch.spool import HELD
 
 _AT_ONCE = frozenset({State.COLLECTING, State.RETIRING})
 """Stages that follow the one before without another look at the queue."""
 
-_STALE = Move("stale", {"uploaded_at": None, "due_at": 0.0})
-"""One of its media has lain at Runway for too long: it is due for another upload."""
-
-_SUBMIT = Move("submit", {"reason": None, "message": None})
-
 Stage = Callable[[], Awaitable[Outcome | None]]
-Pair = tuple[Job, Generation]
-Counts = Mapping[State, int]
 
 
 class Line:
@@ -41,8 +37,10 @@ class Line:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._work = Work(bench)
+        self._gate = Gate(bench, self._work, lambda call: key_of(call) not in self._busy)
         self._roots = frozenset(bench.spools)
         self._busy: dict[Key, asyncio.Task[None]] = {}
+        self._stages: dict[Key, State] = {}  # in which stage each of them is
         self._closed = False
 
     @property
@@ -56,14 +54,46 @@ class Line:
         Raises:
             LedgerError: it cannot be written to; what had not begun by then has not begun.
         """
-        now, roots = clock.now(), self._roots
-        for model, counts in (await self._bench.clerk(self._bench.ledger.traffic, roots=roots)).items():
-            await self._load(model, counts, now)
-            await self._submit(model, counts, now)
-        due = await self._bench.clerk(self._bench.ledger.due, at=now, roots=roots)
-        for job, call in self._free(due):
-            self._start(job, call, self._next_stage(job, call))
-        return await self._bench.clerk(self._bench.ledger.next_due, after=now, roots=roots)
+        now, roots, ledger = clock.now(), self._roots, self._bench.ledger
+        for job, call, uris in await self._gate.turn(now=now, sending=self._at(State.SUBMITTING)):
+            self._start(job, call, self._sending(job, call, uris))
+        for job, call in await self._bench.clerk(ledger.due, at=now, roots=roots):
+            if key_of(call) not in self._busy and self._may_go_on(call, now):
+                self._start(job, call, self._next_stage(job, call))
+        due = await self._bench.clerk(ledger.next_due, after=now, roots=roots)
+        ends = self._bench.keeper.next_end(after=now)
+        return min((moment for moment in (due, ends) if moment is not None), default=None)
+
+    def _may_go_on(self, call: Generation, now: float) -> bool:
+        """Whether what has begun may take its next step: what is paid for does, wherever it can."""
+        keeper = self._bench.keeper
+        match call.state:
+            case State.UPLOADING:
+                room = min(
+                    keeper.ways.room(way, in_use=self._at(call.state), now=now) for way in (UPLOADS, SLOTS)
+                )
+                return keeper.may_begin and room > 0
+            case State.RUNNING:
+                return keeper.may_ask
+            case State.COLLECTING:
+                room = keeper.ways.room(DOWNLOADS, in_use=self._at(call.state), now=now)
+                return (keeper.may_ask or self._work.has_addresses(call)) and room > 0
+        return True
+
+    def _at(self, state: State) -> int:
+        """How many are in a stage at this moment."""
+        return Counter(self._stages.values())[state]
+
+    async def stop(self, job_id: str) -> None:
+        """Break off the stage of a job, wherever that loses nothing: not a paid request, not a filing."""
+        tasks = [
+            task
+            for key, task in self._busy.items()
+            if key[0] == job_id and self._stages.get(key) not in (State.SUBMITTING, State.RETIRING)
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def finish(self, seconds: float) -> None:
         """Start no further stage, and give those under way this long to reach their next commit."""
@@ -75,38 +105,6 @@ class Line:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    # -- the gates -------------------------------------------------------------------------------------
-
-    async def _load(self, model: str, counts: Counts, now: float) -> None:
-        """Begin uploads for as many as will soon find a slot."""
-        begun = sum(counts.get(state, 0) for state in (State.UPLOADING, State.SUBMITTING, State.RUNNING))
-        room = 2 * self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead - begun
-        pairs = await self._queue(State.READY, model, now, min(room, counts.get(State.READY, 0)))
-        begin = Move("upload", {"due_at": now, "reason": None, "message": None})
-        await self._commit([(job, call, begin) for job, call in pairs])
-
-    async def _submit(self, model: str, counts: Counts, now: float) -> None:
-        """Commit `submitting` for as many as there are slots, then send them."""
-        slots = self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead
-        room = slots - counts.get(State.SUBMITTING, 0) - counts.get(State.RUNNING, 0)
-        pairs = await self._queue(State.UPLOADING, model, now, min(room, counts.get(State.UPLOADING, 0)))
-        loads = {key_of(call): await self._work.freight.lying_at_runway(job) for job, call in pairs}
-        moves = [(job, call, _STALE if loads[key_of(call)] is None else _SUBMIT) for job, call in pairs]
-        for (job, _, _), call in zip(moves, await self._commit(moves), strict=True):
-            uris = loads[key_of(call)]
-            if uris is not None:
-                self._start(job, call, self._sending(job, call, uris))
-
-    async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
-        if room <= 0:
-            return []
-        queue, roots = self._bench.ledger.queue, self._roots
-        return self._free(await self._bench.clerk(queue, state, model, at=now, limit=room, roots=roots))
-
-    def _free(self, pairs: list[Pair]) -> list[Pair]:
-        """Those that are in no stage at this moment."""
-        return [(job, call) for job, call in pairs if key_of(call) not in self._busy]
-
     # -- the stages ------------------------------------------------------------------------------------
 
     def _next_stage(self, job: Job, call: Generation) -> Stage:
@@ -117,12 +115,14 @@ class Line:
 
     def _start(self, job: Job, call: Generation, stage: Stage) -> None:
         key = key_of(call)
+        self._stages[key] = call.state
         task = asyncio.create_task(self._through(job, call, stage))
         self._busy[key] = task
         task.add_done_callback(lambda _: self._stepped(key, task))
 
     def _stepped(self, key: Key, task: asyncio.Task[None]) -> None:
         """Make room. What broke outside its stage stays busy: starting it again would only break it again."""
+        self._stages.pop(key, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.say("work.stuck", level="error", job=key[0], exc_info=error)
@@ -133,6 +133,7 @@ class Line:
     async def _through(self, job: Job, call: Generation, stage: Stage) -> None:
         """One stage, and those that follow it at once."""
         while (outcome := await self._guarded(call, stage)) is not None:
+            before, outcome = call, self._bench.keeper.excuse(call.state, outcome)
             move = self._decide(call, outcome)
             # A task that was paid for is named in the log, should the ledger not take its name.
             with log.about(job=job.id, path=job.path, task_id=move.changes.get("task_id", call.task_id)):
@@ -141,11 +142,22 @@ class Line:
                 except LostUpdate as error:
                     log.say("job.overtaken", level="error", message=str(error))
                     return
+            await self._learn(job, before, call, outcome)
             if call.state not in _AT_ONCE or call.due_at > clock.now() or self._closed:
                 return
             if job.root not in self._roots:  # it was only asked about; its files are looked after later
                 return
+            self._stages[key_of(call)] = call.state
             stage = self._next_stage(job, call)
+
+    async def _learn(self, job: Job, before: Generation, call: Generation, outcome: Outcome) -> None:
+        """Let holds and prices follow what has been committed."""
+        try:
+            await self._bench.keeper.notice(job, before.state, outcome, price=before.estimated)
+            if before.state is State.SUBMITTING and call.state is State.RUNNING:
+                await self._bench.purser.learn(job, call)
+        except LedgerError as error:  # it is learned again from the next one
+            log.say("ledger.refused", level="warning", message=str(error))
 
     async def _guarded(self, call: Generation, stage: Stage) -> Outcome | None:
         def instead(what: str) -> Outcome:
@@ -165,29 +177,8 @@ class Line:
 
     async def _settle(self, job: Job, call: Generation, move: Move) -> Generation:
         """Write down what a stage came to. It has happened, so the ledger has to take it, however long."""
-        [after] = await self._bench.clerk.insist(self._bench.ledger.move, [(call, move)], at=clock.now())
-        log.transition(job, call, after, event=move.event, now=clock.now())
+        [after] = await insist(self._bench, [(job, call, move)])
         if after.state is State.HELD:
-            await asyncio.to_thread(post_held, self._bench, job, after)
+            await post_held(self._bench, job, after)
+            self._bench.keeper.wants_account = True
         return after
-
-    async def _commit(self, moves: list[tuple[Job, Generation, Move]]) -> list[Generation]:
-        """Write down what is about to be done. Nothing has happened yet: trouble is the caller's."""
-        if not moves:
-            return []
-        now = clock.now()
-        rows = [(call, move) for _, call, move in moves]
-        moved = await self._bench.clerk(self._bench.ledger.move, rows, at=now)
-        for (job, before, move), after in zip(moves, moved, strict=True):
-            log.transition(job, before, after, event=move.event, now=now)
-        return moved
-
-
-def post_held(bench: Bench, job: Job, call: Generation) -> None:
-    """Write down beside a held job's files why it waits for a person."""
-    assert call.verdict is not None
-    text = held(job, call.verdict, since=call.submitted_at or clock.now())
-    try:
-        bench.spool(job).record(job, HELD, text, target=False)
-    except SpoolError as error:
-        log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))

@@ -1,16 +1,14 @@
-"""What people order with `retry`, and what the retry sweep does in their stead.
-
-An order is a row in the ledger. Whoever holds the lock carries it out: the daemon within a second, or
-the command itself when no daemon runs.
-"""
+"""Bringing jobs back to work: one that a person names, and those that the retry sweep finds."""
 
 import asyncio
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.guard import guarded
+from runway_watch.daemon.moves import commit
 from runway_watch.decide import Move, may_sweep, revive
 from runway_watch.drops import Group
 from runway_watch.errors import RunwayWatchError
@@ -22,18 +20,6 @@ from runway_watch.spool import ERROR, HELD, Spool
 from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import defaults
-
-
-async def carry_out_orders(bench: Bench) -> None:
-    """Do what people have ordered since the last look."""
-    for number, verb, job_id in await bench.clerk(bench.ledger.orders):
-        # Struck off first: an order that a crash leaves behind would be carried out again, and pay again.
-        await bench.clerk(bench.ledger.carried_out, number)
-        try:
-            if verb == "retry":
-                await retry(bench, job_id)
-        except RunwayWatchError as error:
-            say("order.refused", level="warning", job=job_id, message=str(error))
 
 
 async def sweep(bench: Bench) -> int:
@@ -74,10 +60,15 @@ async def retry(bench: Bench, job_id: str) -> bool:
 
 async def _release(bench: Bench, job: Job, calls: list[Generation]) -> None:
     now = clock.now()
-    changes = {"due_at": now, "attempt": 0, "verdict": None, "uploaded_at": None}
-    moves = [(call, Move("release", changes)) for call in calls if call.state is State.HELD]
-    for (before, move), after in zip(moves, await bench.clerk(bench.ledger.move, moves, at=now), strict=True):
-        log.transition(job, before, after, event=move.event, now=now)
+    changes: dict[str, Any] = {
+        "due_at": now,
+        "attempt": 0,
+        "verdict": None,
+        "uploaded_at": None,
+        "evidence": {},
+    }
+    moves = [(job, call, Move("release", changes)) for call in calls if call.state is State.HELD]
+    await commit(bench, moves)
     await asyncio.to_thread(bench.spool(job).withdraw, job, HELD, place=job.place, name=job.name)
     bench.wake()
 

@@ -12,11 +12,10 @@ held         in processing/                 its record is written again, should 
 done, failed, cancelled                     nothing: commit and arrival were one
 """
 
-import asyncio
-
-from runway_watch import clock, log
+from runway_watch import clock
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.line import post_held
+from runway_watch.daemon.doubts import post_held
+from runway_watch.daemon.moves import commit
 from runway_watch.decide import decide
 from runway_watch.job import State, Unsure
 
@@ -25,11 +24,12 @@ DIED = "the daemon stopped while the request was on its way"
 
 async def recover(bench: Bench) -> None:
     """Bring ledger and folders together again. Does nothing where nothing is to be done."""
-    now = clock.now()
-    for job, call in await bench.clerk(bench.ledger.in_state, State.SUBMITTING):
-        move = decide(call, Unsure(DIED), retry=bench.settings.retry, now=now, jitter=0.0)
-        [after] = await bench.clerk(bench.ledger.move, [(call, move)], at=now)
-        log.transition(job, call, after, event=move.event, now=now)
+    retry, now = bench.settings.retry, clock.now()
+    lost = [
+        (job, call, decide(call, Unsure(DIED), retry=retry, now=now, jitter=0.0))
+        for job, call in await bench.clerk(bench.ledger.in_state, State.SUBMITTING)
+    ]
+    await commit(bench, lost)
     for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
         if job.root in bench.spools:
-            await asyncio.to_thread(post_held, bench, job, call)
+            await post_held(bench, job, call)

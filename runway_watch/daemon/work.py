@@ -11,7 +11,7 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
 from runway_watch.decide import first_question, look_at, pace
-from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State, Unsure
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
 from runway_watch.stages.submit import submit
@@ -95,13 +95,18 @@ class Work:
         if seconds is not None:
             await self._bench.clerk.insist(self._bench.ledger.took, job.kind, seconds)
 
+    def has_addresses(self, call: Generation) -> bool:
+        """Whether a finished task's outputs can be fetched without asking Runway."""
+        return key_of(call) in self._urls
+
     async def _collect(self, job: Job, call: Generation) -> Outcome:
-        urls = self._urls.pop(key_of(call), None)
+        urls, learned = self._urls.pop(key_of(call), None), {}
         if urls is None:
             asked = await self._ask_for_addresses(job, call)
-            if not isinstance(asked, tuple):
+            if not isinstance(asked, Done):
                 return asked
-            urls = asked
+            learned = dict(asked.facts)
+            urls = learned.pop("urls")
         async with self._downloads:
             outcome = await collect(
                 job,
@@ -112,18 +117,22 @@ class Work:
                 max_bytes=self._bench.settings.limits.max_output_mb * 1_000_000,
             )
         if isinstance(outcome, Later) and outcome.reason == EXPIRED:
-            return replace(outcome, counts=True, after=self._bench.settings.poll.min_seconds)
-        return outcome
+            outcome = replace(outcome, counts=True, after=self._bench.settings.poll.min_seconds)
+        return (
+            outcome if isinstance(outcome, Unsure) else replace(outcome, facts=learned | dict(outcome.facts))
+        )
 
-    async def _ask_for_addresses(self, job: Job, call: Generation) -> tuple[str, ...] | Outcome:
-        """Fresh addresses, from the task itself; never sooner than Runway allows to ask again."""
+    async def _ask_for_addresses(self, job: Job, call: Generation) -> Outcome:
+        """Fresh addresses, from the task itself; never sooner than Runway allows to ask again.
+
+        What the task has cost was written down when it ended, unless nobody was to wait for that.
+        """
         wait = (call.polled_at or 0.0) + self._bench.settings.poll.min_seconds - clock.now()
         if wait > 0:
             return Later("addresses", "waits for fresh addresses", after=wait, counts=False)
         outcome = await poll(job, call, api=self._bench.api)
-        if isinstance(outcome, Done):
-            urls: tuple[str, ...] = outcome.facts["urls"]
-            return urls
-        if isinstance(outcome, Never):  # what the task has cost was written down when it ended
-            return replace(outcome, facts={k: v for k, v in outcome.facts.items() if k != "credits"})
-        return outcome
+        if isinstance(outcome, Unsure | Later):
+            return outcome
+        facts = dict(outcome.facts) | {"ended_at": clock.now()}
+        known = () if call.charged is None and call.ended_at is None else ("credits", "charged", "ended_at")
+        return replace(outcome, facts={key: value for key, value in facts.items() if key not in known})

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.ledger import schema
+from runway_watch.ledger.migrations import migrate
 
 _BUSY_SECONDS = 10
 
@@ -48,6 +49,13 @@ class Database:
             self._make()
         elif found > schema.VERSION:
             raise LedgerError(f"the ledger is of version {found}, newer than this program's {schema.VERSION}")
+        elif found < schema.VERSION and readonly:
+            raise LedgerError(
+                "the ledger is of an older version: the daemon brings it up to date when it starts"
+            )
+        elif found < schema.VERSION:
+            with self._writing() as db:
+                migrate(db, found)
 
     def __enter__(self) -> Self:
         return self

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
 from runway_watch.job import LIVE_STATES, Generation, Input, Job, Place, State, Verdict
+from runway_watch.ledger import charges
+from runway_watch.ledger.charges import Charges
+from runway_watch.ledger.holding import Holding
 from runway_watch.ledger.memory import Memory
 from runway_watch.ledger.queries import Queries
 from runway_watch.ledger.rows import from_generation, from_job, plain
@@ -27,7 +30,7 @@ _RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
 """How a job that was over comes back, by where it goes; to anywhere else it is released."""
 
 
-class Ledger(Queries, Memory):
+class Ledger(Queries, Memory, Charges, Holding):
     """An open ledger; see `Database` for how it is opened."""
 
     def admit(self, admitted: Iterable[tuple[Job, Sequence[Generation]]]) -> None:
@@ -116,6 +119,14 @@ class Ledger(Queries, Memory):
             _exactly_one(db.execute(_guarded(generation).values(plain(changes))).rowcount, generation.job)
         return replace(generation, **changes)
 
+    def hasten(self, *, at: float) -> None:
+        """Let everything that waits because Runway could not be asked go on now."""
+        row = generations.c
+        begun = row.state.in_(["uploading", "running", "collecting"]) & (row.due_at > at)
+        waits = begun & (func.coalesce(row.reason, "running") != "running")
+        with self._writing() as db:
+            db.execute(update(generations).where(waits).values(due_at=at))
+
     def shift(self, seconds: float, *, at: float) -> int:
         """Take what is live along with a clock that was set: what was due in 5 s still is.
 
@@ -148,6 +159,7 @@ class Ledger(Queries, Memory):
         state = advance(generation.state, move.event)
         values = plain(dict(move.changes)) | {"state": state.value}
         _exactly_one(db.execute(_guarded(generation).values(values)).rowcount, generation.job)
+        charges.follow(db, generation, move, at=at)
         self._follow(db, generation.job)
         changed = {key: move.changes[key] for key in _NOTED if key in move.changes}
         code = move.changes["verdict"].code if move.changes.get("verdict") else None

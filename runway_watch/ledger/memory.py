@@ -1,5 +1,8 @@
 """What the ledger remembers besides jobs: contents that lie at Runway, usual durations, orders of people."""
 
+import json
+from typing import Any
+
 from sqlalchemy import insert, select
 
 from runway_watch.ledger import schema
@@ -46,8 +49,21 @@ class Memory(Database):
             db.execute(table.delete().where(table.c.kind == kind))
             db.execute(insert(table), {"kind": kind, "seconds": [*known, seconds][-REMEMBERED:]})
 
-    def order(self, verb: str, job: str, *, at: float) -> None:
-        """Leave an order of a person for whoever holds the lock."""
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a plain value under a name, in place of the one before."""
+        table = schema.meta
+        with self._writing() as db:
+            db.execute(table.delete().where(table.c.key == key))
+            db.execute(insert(table), {"key": key, "value": json.dumps(value)})
+
+    def recall(self, key: str) -> Any:
+        """The value that is kept under a name; None when there is none."""
+        with self._reading() as db:
+            found = db.scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
+        return None if found is None else json.loads(found)
+
+    def order(self, verb: str, job: str = "", *, at: float) -> None:
+        """Leave an order of a person for whoever holds the lock: about a job, or about everything."""
         with self._writing() as db:
             db.execute(insert(schema.orders), {"verb": verb, "job": job, "at": at})
 

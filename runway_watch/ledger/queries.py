@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, select
 
 from runway_watch.decide import BLOCKED
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
@@ -59,18 +59,36 @@ class Queries(Database):
         with self._reading() as db:
             return db.scalar(query.where(failed | stuck)) or 0
 
-    def spent(self, since: float) -> int:
-        """Credits charged for what has ended since a moment."""
-        query = select(func.sum(generations.c.credits)).where(generations.c.ended_at >= since)
-        with self._reading() as db:
-            return db.scalar(query) or 0
+    def like(self, wish: str, *, but: str) -> Job | None:
+        """The job to share a result with: one that asked for the same, and that did not fail.
 
-    def reserved(self) -> int:
-        """The most that what is at Runway now may still cost, in credits."""
-        price = func.coalesce(generations.c.estimated, jobs.c.price, 0)
-        query = select(func.sum(price)).join(jobs, jobs.c.id == generations.c.job)
+        What is done comes before what is under way; `but` is the id of the one who asks.
+        """
+        over = jobs.c.state.in_(["failed", "cancelled", "retiring"]) & jobs.c.verdict.is_not(None)
+        same = (jobs.c.wish == wish) & (jobs.c.id != but) & jobs.c.duplicate_of.is_(None) & ~over
+        order = (jobs.c.state != "done", jobs.c.accepted_at)
+        found = self._jobs(select(jobs).where(same).order_by(*order).limit(1)) if wish else []
+        return found[0] if found else None
+
+    def followers(self) -> list[tuple[Job, Generation, Job]]:
+        """What waits for another job's result, with that job, where it has ended."""
+        leaders = jobs.alias("leaders")
+        over = leaders.c.state.in_(["done", "failed", "cancelled"])
+        query = _joined().join(leaders, jobs.c.duplicate_of == leaders.c.id)
+        wait = query.where(jobs.c.state == "ready", generations.c.state == "ready", over)
+        found = []
+        for job, call in self._pairs(wait):
+            leader = self.job(job.duplicate_of or "")
+            found += [(job, call, leader[0])] if leader else []
+        return found
+
+    def under_way(self) -> dict[str, int]:
+        """How many generations below each root may still bring an output."""
+        query = select(jobs.c.root, func.count()).join(generations, jobs.c.id == generations.c.job)
+        begun = generations.c.state.in_(["submitting", "running", "collecting"])
         with self._reading() as db:
-            return db.scalar(query.where(generations.c.state.in_(["submitting", "running"]))) or 0
+            rows = db.execute(query.where(begun).group_by(jobs.c.root)).all()
+        return {row[0]: row[1] for row in rows}
 
     def at_place(self, *, root: str, place: Place, folder: str) -> list[Job]:
         """Jobs whose files lie in a folder."""
@@ -82,15 +100,40 @@ class Queries(Database):
         states = jobs.c.state.in_(["held", "failed", "cancelled"])
         return self._jobs(select(jobs).where(states).order_by(jobs.c.accepted_at))
 
-    def active(self, *, at: float, roots: Collection[str]) -> int:
-        """How many generations below these roots can go on by themselves, now or after a pause."""
-        later, new = generations.c.due_at > at, generations.c.state == "ready"
-        live = generations.c.state.in_(sorted(LIVE_STATES - {State.HELD})) & _below(roots)
+    def active(
+        self,
+        *,
+        at: float,
+        roots: Collection[str],
+        new: Collection[str],
+        barred: Collection[str] = (),
+        asks: bool = True,
+    ) -> int:
+        """How many generations can go on by themselves, now or after a pause.
+
+        Args:
+            at: the moment.
+            roots: the roots that somebody looks after.
+            new: those below which something new may begin.
+            barred: models and jobs of which nothing may.
+            asks: whether Runway can be asked about what it is at work on.
+
+        What waits for another job's result goes on with that job, and is not counted.
+        """
+        row = generations.c
+        later, is_new = row.due_at > at, row.state == "ready"
+        live = row.state.in_(sorted(LIVE_STATES - {State.HELD})) & _below(roots)
         # What is new begins when what is begun makes room, and what is blocked makes none.
-        stuck = exists().select_from(generations.join(jobs)).where(live, _blocked(), later, ~new)
-        appointed = generations.c.reason.is_(None) & later
-        waits = (_blocked() & (later | new)) | (new & (appointed | stuck.correlate(None)))
-        query = select(func.count()).select_from(generations.join(jobs)).where(live, ~waits)
+        stuck = exists().select_from(generations.join(jobs)).where(live, _blocked(), later, ~is_new)
+        appointed = row.reason.is_(None) & later
+        waits = (_blocked() & (later | is_new)) | (is_new & (appointed | stuck.correlate(None)))
+        held = row.state.in_(["ready", "uploading"]) & ~(
+            _below(new) & jobs.c.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
+        )
+        unasked = row.state.in_(["running", "collecting"]) if not asks else false()
+        follows = is_new & jobs.c.duplicate_of.is_not(None)
+        goes_on = live & ~waits & ~held & ~unasked & ~follows
+        query = select(func.count()).select_from(generations.join(jobs)).where(goes_on)
         with self._reading() as db:
             return db.scalar(query) or 0
 
@@ -166,6 +209,14 @@ class Queries(Database):
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
         """Every generation in a state, with its job."""
         return self._pairs(_joined().where(generations.c.state == state))
+
+    def latest_endings(self, *, limit: int, since: float) -> list[str | None]:
+        """How the last tasks ended since a moment, the latest first: a failure's code, None for success."""
+        ended = (history.c.was == "running") & history.c.event.in_(["succeeded", "fail"])
+        query = select(history.c.note).where(ended, history.c.at > since)
+        with self._reading() as db:
+            notes = db.scalars(query.order_by(history.c.id.desc()).limit(limit))
+            return [note.get("code") for note in notes]
 
     def story(self, job_id: str) -> list[Mapping[str, Any]]:
         """Everything that happened to a job, in order."""

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
     Float,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 
 from runway_watch.job import LIVE_STATES, Place, State
 
-VERSION = 1
+VERSION = 2
 """Raised with every change below; a ledger of a newer version is refused, an older one is migrated."""
 
 metadata = MetaData()
@@ -60,6 +61,8 @@ jobs = Table(
     Column("finished_at", Float),
     Column("sweeps", Integer, nullable=False),
     Column("verdict", JSON),
+    Column("wish", String, nullable=False, server_default=""),
+    Column("duplicate_of", String),
     _one_of("state", State, "jobs_state"),
     _one_of("place", Place, "jobs_place"),
     # One live job per input: the same files are never accepted twice.
@@ -76,6 +79,7 @@ jobs = Table(
     ),
     Index("jobs_name", "root", "folder", "name"),
     Index("jobs_queue", "state", "model", text("priority DESC"), "accepted_at"),
+    Index("jobs_wish", "wish"),
     # Those whose files are on their way are few, and asked for at every look.
     Index("jobs_in_transit", "accepted_at", sqlite_where=_travels, postgresql_where=_travels),
 )
@@ -101,6 +105,8 @@ generations = Table(
     Column("credits", Integer, nullable=False),
     Column("submitted_at", Float),
     Column("tries", Integer, nullable=False),
+    Column("charged", Integer),
+    Column("evidence", JSON, nullable=False, server_default="{}"),
     Column("started_at", Float),
     Column("ended_at", Float),
     Column("outputs", JSON, nullable=False),
@@ -108,6 +114,50 @@ generations = Table(
     _one_of("state", State, "generations_state"),
     CheckConstraint("state <> 'running' OR task_id IS NOT NULL", name="running_has_a_task"),
     Index("generations_due", "state", "due_at"),
+)
+
+_unsettled = text("credits IS NULL")
+
+charges = Table(
+    "charges",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job", String, ForeignKey("jobs.id"), nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("at", Float, nullable=False),  # when `submitting` was committed
+    Column("answered_at", Float),
+    Column("reserved", Integer, nullable=False),
+    Column("credits", Integer),  # what it was charged in the end
+    Column(
+        "is_doubtful", Boolean, nullable=False
+    ),  # nobody knows whether it was carried out, or what it cost
+    Index("charges_call", "job", "n"),
+    Index("charges_at", "at"),
+    Index("charges_unsettled", "at", sqlite_where=_unsettled, postgresql_where=_unsettled),
+)
+"""One row for each paid call that was, or may have been, carried out."""
+
+_open = text("ended_at IS NULL")
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("scope", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("until", Float),
+    Column("message", Text, nullable=False),
+    Column("needs", Integer),
+    Column("ended_at", Float),
+    Index("holds_open", "scope", "reason", unique=True, sqlite_where=_open, postgresql_where=_open),
+)
+
+estimates = Table(
+    "estimates",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("credits", Integer, nullable=False),
 )
 
 history = Table(

@@ -1,13 +1,16 @@
 """How it stands, told from the ledger, the lock and a look at the inboxes: with the daemon running or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runway_watch import clock, log
 from runway_watch.config import Settings, WatchSettings
+from runway_watch.daemon.account import KEPT
+from runway_watch.daemon.purser import hours_of
 from runway_watch.errors import LedgerError
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
 from runway_watch.report.places import Places
 from runway_watch.spool import Spool
@@ -22,7 +25,7 @@ def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
 
     A ledger that is not there yet is an empty one. Raises LedgerError when it cannot be read.
     """
-    jobs, counts, spent, reserved = _from_ledger(places)
+    known = _from_ledger(settings, places)
     waiting = [line for watch in settings.watch for line in _waiting(watch)]
     note = holder(places.lock)
     return {
@@ -33,36 +36,63 @@ def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
             "since": _moment((note or {}).get("since")),
             "version": (note or {}).get("version"),
         },
-        "holds": [],
-        "counts": counts | {"waiting": len(waiting)},
+        "holds": [_hold(hold) for hold in known.holds],
+        "counts": dict(known.counts) | {"waiting": len(waiting)},
         "credits": {
-            "today": spent,
-            "reserved": reserved,
+            "today": known.purse.today,
+            "reserved": known.purse.reserved,
             "cap": settings.budget.credits_per_day or None,
-            "balance": None,
+            "balance": known.balance,
         },
         "waiting": waiting,
-        "jobs": jobs,
+        "jobs": [_line(job, calls, known.holds) for job, calls in known.jobs],
     }
 
 
-def _from_ledger(places: Places) -> tuple[list[dict[str, Any]], dict[str, int], int, int]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What stands in the ledger."""
+
+    jobs: Sequence[tuple[Job, list[Generation]]] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    holds: Sequence[Hold] = ()
+    purse: Purse = field(default_factory=Purse)
+    balance: int | None = None
+
+
+def _from_ledger(settings: Settings, places: Places) -> _Known:
     try:
         ledger = Ledger(places.ledger_url, readonly=True)
     except LedgerError:
         if places.ledger is not None and places.ledger.exists():
             raise
-        return [], {}, 0, 0
+        return _Known()
     with ledger:
-        found = [(job, ledger.calls(job.id)) for job in ledger.latest()]
-        midnight = clock.now() // 86_400 * 86_400
-        return [_line(*pair) for pair in found], ledger.counts(), ledger.spent(midnight), ledger.reserved()
+        account = ledger.recall(KEPT) or {}
+        day = hours_of(settings).day_began(clock.now())
+        return _Known(
+            jobs=[(job, ledger.calls(job.id)) for job in ledger.latest()],
+            counts=ledger.counts(),
+            holds=ledger.holds(),
+            purse=ledger.purse(day=day, looked_at=account.get("at", 0.0)),
+            balance=account.get("balance"),
+        )
 
 
-def _line(job: Job, calls: list[Generation]) -> dict[str, Any]:
+def _hold(hold: Hold) -> dict[str, Any]:
+    return {
+        "scope": hold.scope,
+        "reason": hold.reason,
+        "since": _moment(hold.since),
+        "until": _moment(hold.until),
+        "message": hold.message,
+    }
+
+
+def _line(job: Job, calls: list[Generation], holds: Sequence[Hold]) -> dict[str, Any]:
     call = next((c for c in calls if c.state is job.state), calls[0])
+    reason, message = _why(job, call, holds)
     verdict = job.verdict or call.verdict
-    reason = None if call.reason == "running" else call.reason  # that one is no news
     waits = call.due_at > clock.now() and job.state not in (State.DONE, State.FAILED, State.CANCELLED)
     return {
         "job": job.id,
@@ -76,8 +106,17 @@ def _line(job: Job, calls: list[Generation]) -> dict[str, Any]:
         "progress": call.progress,
         "credits": sum(c.credits for c in calls),
         "code": verdict.code if verdict else reason,
-        "message": verdict.message if verdict else reason and call.message,
+        "message": verdict.message if verdict else reason and message,
     }
+
+
+def _why(job: Job, call: Generation, holds: Sequence[Hold]) -> tuple[str | None, str | None]:
+    """Why a job does not go on: its own reason, or a hold of what it needs."""
+    if job.state in (State.READY, State.UPLOADING):
+        for hold in holds:
+            if hold.scope in ("all", "creates", job.model, job.root, job.id):
+                return hold.reason, hold.message
+    return (None, None) if call.reason == "running" else (call.reason, call.message)  # that one is no news
 
 
 def _where(job: Job) -> str:

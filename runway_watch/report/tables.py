@@ -15,19 +15,30 @@ def summary(status: dict[str, Any]) -> str:
     daemon, money = status["daemon"], status["credits"]
     running = f"running since {daemon['since']}" if daemon["running"] else "not running"
     counts = ", ".join(f"{n} {state}" for state, n in status["counts"].items() if n) or "nothing to do"
-    spent = f"{money['today']} credits today, {money['reserved']} more reserved"
+    cap = f" of {money['cap']}" if money["cap"] else ""
+    spent = f"{money['today']}{cap} credits today, {money['reserved']} more reserved"
+    if money["balance"] is not None:
+        spent += f", balance {money['balance']}"
     return f"daemon {running} - {counts} - {spent}"
 
 
 def plain(status: dict[str, Any]) -> Iterator[str]:
     """The status as lines of text."""
     yield summary(status)
+    yield from _holds(status)
     for job in status["jobs"]:
         progress = f" {job['progress']:.0%}" if job["progress"] is not None else ""
         why = f" - {job['code']}: {job['message']}" if job["code"] else ""
         yield f"{job['job']}  {job['state']}{progress}  {job['path']}{why}"
     for line in status["waiting"]:
         yield f"waiting  {line['path']} - {line['why']}"
+
+
+def _holds(status: dict[str, Any]) -> Iterator[str]:
+    for hold in status["holds"]:
+        until = f", until {hold['until']}" if hold["until"] else ""
+        what = "everything" if hold["scope"] == "all" else hold["scope"]
+        yield f"HOLD {hold['reason']} ({what}) since {hold['since']}{until} - {hold['message']}"
 
 
 def table(status: dict[str, Any], *, height: int = 40) -> RenderableType:
@@ -50,7 +61,9 @@ def table(status: dict[str, Any], *, height: int = 40) -> RenderableType:
             Text(job["message"] or job["code"] or ""),
         )
     rest = len(status["jobs"]) - height
-    lines: list[RenderableType] = [Text(summary(status), style="bold"), jobs]
+    lines: list[RenderableType] = [Text(summary(status), style="bold")]
+    lines += [Text(line, style="yellow") for line in _holds(status)]
+    lines.append(jobs)
     if rest > 0:
         lines.append(Text(f"... and {rest} more"))
     lines += [Text(f"waiting  {w['path']} - {w['why']}") for w in status["waiting"][:height]]

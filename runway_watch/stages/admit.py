@@ -21,6 +21,7 @@ from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import below
 from runway_watch.stages.desk import Desk, Findings, Reading, Waits
+from runway_watch.wish import wish_of
 
 NO_OPERATION = "waits for its picture"
 _BLOCK = 1 << 20
@@ -249,9 +250,18 @@ def _job(
         price=request.credits if request else None,
         accepted_at=desk.now,
         verdict=verdict,
+        wish=_wish(findings, group) if request and not verdict else "",
     )
     due = desk.now if verdict else max(desk.now, table.starts_at())
     return job, Generation(job=job_id, n=1, state=state, due_at=due, verdict=verdict)
+
+
+def _wish(findings: Findings, group: Group) -> str:
+    assert findings.request is not None
+    contents = {written: reference.sha256 for written, reference in findings.references.items()}
+    if group.media is not None:
+        contents[f"file:{group.media}"] = findings.digests[group.media]
+    return wish_of(findings.request.operation, findings.request.params, contents)
 
 
 def _input(group: Group, name: str, sight: Sight, digests: Mapping[str, str]) -> Input:

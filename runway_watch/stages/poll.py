@@ -79,9 +79,13 @@ def _once_more(generation: Generation, reason: str, message: str) -> Later | Non
 
 
 def _read(task: Task, generation: Generation) -> Outcome:
-    facts = {"status": task.status, "credits": generation.credits + (task.credits or 0)}
+    facts: dict[str, object] = {
+        "status": task.status,
+        "charged": task.credits,
+        "credits": generation.credits + (task.credits or 0),
+    }
     # What a task without a result has cost is known only when Runway says so.
-    unknown = {"ended_at": None} if task.credits is None else {}
+    unknown: dict[str, object] = {"ended_at": None} if task.credits is None else {}
     match task.status:
         case "SUCCEEDED" if task.outputs:
             return Done({**facts, "urls": task.outputs, "progress": 1.0})

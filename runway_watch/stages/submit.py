@@ -19,8 +19,8 @@ async def submit(job: Job, uris: Mapping[str, str], *, api: Api, tries: int) -> 
         tries: paid calls for this generation before this one.
 
     Returns:
-        Done with `task_id` and `estimated` (credits), Later when it surely was not carried out, Never
-        when Runway will not have it, Unsure when nobody knows.
+        Done with `task_id` and, where Runway said so, `estimated` (credits); Later when it surely was not
+        carried out, Never when Runway will not have it, Unsure when nobody knows.
     """
     operation = catalogue.OPERATIONS[job.operation]
     body = catalogue.wire(job.operation, job.params, uris)
@@ -28,10 +28,11 @@ async def submit(job: Job, uris: Mapping[str, str], *, api: Api, tries: int) -> 
         created = await api.create(operation.path, body)
     except ApiError as error:
         return outcome_of(error, stage="submit", paid=True)
+    estimated = {} if created.estimated is None else {"estimated": created.estimated}
     return Done(
         {
             "task_id": created.task_id,
-            "estimated": created.estimated,
+            **estimated,
             "account": api.fingerprint,
             "tries": tries + 1,
             "ended_at": None,

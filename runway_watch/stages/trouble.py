@@ -10,10 +10,6 @@ from runway_watch.errors import (
 )
 from runway_watch.job import Later, Never, Outcome, Unsure, Verdict
 
-CREDENTIALS_PAUSE = 60.0
-CREDITS_PAUSE = 300.0
-"""Seconds between two looks at whether a person has mended what no trying mends."""
-
 
 def outcome_of(error: ApiError, *, stage: str, paid: bool = False) -> Outcome:
     """What an API error means for a stage.
@@ -25,21 +21,24 @@ def outcome_of(error: ApiError, *, stage: str, paid: bool = False) -> Outcome:
     """
     match error:
         case Denied():
-            message = "Runway does not accept the key"
-            return Later("credentials", message, after=CREDENTIALS_PAUSE, counts=False)
+            return _wait("credentials", f"Runway does not accept the key: {error.message}")
         case OutOfCredits():
-            message = "the account has too few credits"
-            return Later("credits", message, after=CREDITS_PAUSE, counts=False)
+            return _wait("credits", "the account has too few credits")
         case TurnedAway():
             reason = "rate_limited" if error.status == 429 else "unavailable"
-            return Later(reason, error.message, after=error.retry_after)
+            return _wait(reason, error.message, error.retry_after)
         case Unreachable():
-            return Later("unreachable", error.message)
+            return _wait("unreachable", error.message)
         case AnswerLost():
-            unpaid = Later("answer_lost", error.message, after=error.retry_after)
+            unpaid = _wait("answer_lost", error.message, error.retry_after)
             return Unsure(error.message, error.status) if paid else unpaid
         case _:
             return Never(rejected(error, stage))
+
+
+def _wait(reason: str, message: str, after: float | None = None) -> Later:
+    """It says nothing about the file: however often it happens, it never uses up an attempt."""
+    return Later(reason, message, after=after, counts=False)
 
 
 def rejected(error: ApiError, stage: str) -> Verdict:

@@ -1,0 +1,58 @@
+"""How a way to Runway has been doing: what fails in a row pauses the way for longer and longer. Pure.
+
+A way that works is wide: it may be used many times at once. One that has failed, or that nobody has tried
+yet, is tried by one alone, and widens with each success, so that whatever is wrong hits few.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runway_watch.backoff import wait
+
+OUTAGE_AFTER = 5
+"""Failures in a row after which a way counts as closed."""
+
+WIDEST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """One way.
+
+    Args:
+        failures: how many in a row.
+        jobs: of which jobs.
+        width: how many may use it at once.
+        until: nobody may before (seconds since 1970).
+    """
+
+    failures: int = 0
+    jobs: frozenset[str] = frozenset()
+    width: int = 1
+    until: float = 0.0
+
+    def succeeded(self) -> "Breaker":
+        """After one that worked."""
+        return Breaker(width=min(self.width * 2, WIDEST))
+
+    def failed(self, job: str, *, now: float, pause: "Pause", jitter: float) -> "Breaker":
+        """After one that did not; `jitter` is 0 to 1."""
+        failures = self.failures + 1
+        seconds = wait(failures, first=pause.first, longest=pause.longest, jitter=jitter, asked=pause.asked)
+        return Breaker(failures, self.jobs | {job}, until=max(self.until, now + seconds))
+
+    def is_closed(self, *, failures: int = OUTAGE_AFTER, jobs: int = 1) -> bool:
+        """Whether so many in a row failed, of so many different jobs."""
+        return self.failures >= failures and len(self.jobs) >= jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How long a way rests after its first failure, at the most, and at the least; in seconds."""
+
+    first: float
+    longest: float
+    asked: float | None = None
+
+
+Ways = Mapping[str, Breaker]

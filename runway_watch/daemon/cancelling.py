@@ -1,0 +1,96 @@
+"""Cancel: a job stops and its files go to failed/; at Runway too, as long as that gives the credits back.
+
+A task that Runway has begun to work on costs the same whether it is stopped or not. It is left to finish,
+so that `retry` can still fetch what was paid for.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from runway_watch import catalogue, clock, log
+from runway_watch.api import Task
+from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.filing import file_away
+from runway_watch.daemon.moves import insist
+from runway_watch.decide import Move
+from runway_watch.errors import ApiError, LostUpdate
+from runway_watch.job import Generation, Job, Place, State, Verdict
+
+_OVER = (State.DONE, State.FAILED, State.CANCELLED, State.RETIRING)
+_QUEUED = ("THROTTLED", "PENDING")
+
+_HINT = "`runway-watch retry`, or moving the files to the inbox, begins it anew."
+_HINT_PAID = "`runway-watch retry` fetches its result when it has finished, and pays nothing more."
+
+
+async def cancel(bench: Bench, job_id: str, stop: Callable[[str], Awaitable[None]]) -> bool:
+    """Cancel a job.
+
+    Args:
+        stop: breaks off what is being done for a job.
+
+    Returns:
+        Whether there is nothing left to do; False while its paid request, or its files, are on their way.
+    """
+    await stop(job_id)
+    found = await bench.clerk(bench.ledger.job, job_id)
+    if found is None or found[0].state in _OVER or found[0].root not in bench.spools:
+        return True
+    job, calls = found
+    if job.target is Place.PROCESSING or any(call.state is State.SUBMITTING for call in calls):
+        return False
+    moves = [(job, call, await _end(bench, job, call)) for call in calls if call.state not in _OVER]
+    if any(move is None for _, _, move in moves):
+        log.say("job.finished", job=job.id, path=job.path, message="Runway has finished it: not cancelled")
+        return True
+    try:
+        await insist(bench, [(job, call, move) for job, call, move in moves if move is not None])
+    except LostUpdate:
+        return False  # something was committed just before it was broken off
+    await file_away(bench, job)
+    bench.wake()
+    return True
+
+
+async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:
+    """How a generation ends; None when Runway has finished it already."""
+    match call.state:
+        case State.RUNNING:
+            task = await _task(bench, job, call)
+            if task is not None and task.status in ("SUCCEEDED", "FAILED"):
+                return None
+            if task is not None and task.status in _QUEUED and await _deleted(bench, call):
+                return _cancelled("poll", _HINT, _refunded(call, task))
+            return _cancelled("collect", _HINT_PAID, {})
+        case State.COLLECTING:
+            return _cancelled("collect", _HINT_PAID, {})
+    return _cancelled("submit" if call.state is State.HELD else "admit", _HINT, {})
+
+
+def _cancelled(stage: str, hint: str, facts: Mapping[str, Any]) -> Move:
+    verdict = Verdict(stage, "cancelled", "It was cancelled by a person.", hint=hint)
+    changes = {"verdict": verdict, "due_at": clock.now(), "reason": None, "message": None}
+    return Move("fail", changes | dict(facts))
+
+
+def _refunded(call: Generation, task: Task) -> Mapping[str, Any]:
+    """What waited for a slot costs nothing; what had one may have begun before it was deleted."""
+    known = task.status == "THROTTLED"
+    return {"charged": 0, "ended_at": clock.now()} if known else {"charged": None}
+
+
+async def _task(bench: Bench, job: Job, call: Generation) -> Task | None:
+    """How it stands at Runway; None when nobody can say."""
+    try:
+        route = catalogue.OPERATIONS[job.operation].poll
+        return await bench.api.task(call.task_id or "", route=route)
+    except ApiError:
+        return None
+
+
+async def _deleted(bench: Bench, call: Generation) -> bool:
+    try:
+        await bench.api.delete(call.task_id or "")
+    except ApiError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""Calls in doubt: what a person needs to decide about them, written beside the files."""
+
+import asyncio
+from dataclasses import replace
+
+from runway_watch import clock, log
+from runway_watch.daemon.bench import Bench
+from runway_watch.decide import UNCERTAIN
+from runway_watch.errors import LostUpdate, SpoolError
+from runway_watch.job import Generation, Job, State
+from runway_watch.records import held
+from runway_watch.spool import HELD
+
+
+async def post_held(bench: Bench, job: Job, call: Generation) -> None:
+    """Write down beside a held job's files why it waits for a person."""
+    assert call.verdict is not None
+    text = held(job, call.verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
+    try:
+        await asyncio.to_thread(bench.spool(job).record, job, HELD, text, target=False)
+    except SpoolError as error:
+        log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
+
+
+async def add_evidence(bench: Bench) -> None:
+    """Add to each call in doubt how the account stood after it. Does nothing while Runway cannot be asked."""
+    for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
+        began = call.submitted_at or 0.0
+        doubtful = call.verdict is not None and call.verdict.code == UNCERTAIN
+        if not doubtful or "balance_after" in call.evidence or bench.account.looked_at <= began:
+            continue
+        evidence = {**call.evidence, **bench.purser.after(job)}
+        try:
+            await bench.clerk(bench.ledger.note, call, {"evidence": evidence})
+        except LostUpdate:
+            continue  # a person was faster
+        if job.root in bench.spools:
+            await post_held(bench, job, replace(call, evidence=evidence))

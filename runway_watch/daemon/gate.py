@@ -1,0 +1,132 @@
+"""The gate: what is new begins here and nowhere else, as far as slots, holds, money and time allow.
+
+`submitting` is committed here, one turn at a time, and with it the most that the call may cost: however
+many are sent side by side, what they may cost together never passes a cap.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from runway_watch import polling
+from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.moves import Planned, commit
+from runway_watch.daemon.work import Work, key_of
+from runway_watch.decide import Move
+from runway_watch.holds import ALL, CREATES, Facts, barrier, unaffordable
+from runway_watch.job import Generation, Job, State
+
+_BEGIN = {"reason": None, "message": None}
+
+_STALE = Move("stale", {"uploaded_at": None, "due_at": 0.0})
+"""One of its media has lain at Runway for too long: it is due for another upload."""
+
+Pair = tuple[Job, Generation]
+Counts = Mapping[State, int]
+Sending = tuple[Job, Generation, Mapping[str, str]]
+
+
+class Gate:
+    """Lets generations begin.
+
+    Args:
+        bench: the daemon's tools.
+        work: knows what lies at Runway.
+        is_free: whether a generation is in no stage at this moment.
+    """
+
+    def __init__(self, bench: Bench, work: Work, is_free: Callable[[Generation], bool]) -> None:
+        self._bench, self._work, self._is_free = bench, work, is_free
+
+    async def turn(self, *, now: float, sending: int) -> list[Sending]:
+        """Begin what may begin.
+
+        Args:
+            now: the moment.
+            sending: how many paid requests are on their way.
+
+        Returns:
+            What is to be sent at once: it is `submitting` already. Each with where its media lie.
+
+        Raises:
+            LedgerError: it cannot be written to; what had not begun by then has not begun.
+        """
+        facts = await self._bench.keeper.review()
+        if not self._bench.keeper.may_begin:
+            return []
+        traffic = await self._bench.clerk(self._bench.ledger.traffic, roots=self._roots)
+        self._bench.keeper.is_busy = any(_at_runway(counts) for counts in traffic.values())
+        found: list[Sending] = []
+        for model, counts in traffic.items():
+            if model in self._bench.keeper.barred:
+                continue
+            await self._load(model, counts, now)
+            begun, facts = await self._submit(model, counts, facts, sending=sending + len(found))
+            found += begun
+        return found
+
+    @property
+    def _roots(self) -> Collection[str]:
+        return self._bench.keeper.roots
+
+    async def _load(self, model: str, counts: Counts, now: float) -> None:
+        """Begin uploads for as many as will soon find a slot."""
+        begun = counts.get(State.UPLOADING, 0) + _at_runway(counts)
+        room = 2 * self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead - begun
+        pairs = await self._queue(State.READY, model, now, min(room, counts.get(State.READY, 0)))
+        await commit(
+            self._bench, [(job, call, Move("upload", {"due_at": now} | _BEGIN)) for job, call in pairs]
+        )
+
+    async def _submit(
+        self, model: str, counts: Counts, facts: Facts, *, sending: int
+    ) -> tuple[list[Sending], Facts]:
+        """Commit `submitting` for as many as there are slots, ways and money."""
+        ways, now = self._bench.keeper.ways, facts.now
+        slots = self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead
+        room = min(slots - _at_runway(counts), ways.room(CREATES, in_use=sending, now=now))
+        if now < ways[model].until:
+            return [], facts
+        pairs = await self._queue(State.UPLOADING, model, now, min(room, counts.get(State.UPLOADING, 0)))
+        moves: list[Planned] = []
+        loads: dict[tuple[str, int], Mapping[str, str]] = {}
+        for job, call in pairs:
+            move, facts = await self._allow(job, call, facts, loads)
+            if move is not None:
+                moves.append((job, call, move))
+            elif not self._bench.keeper.may_begin or model in self._bench.keeper.barred:
+                break
+        moved = await commit(self._bench, moves)
+        sent = [(job, call) for (job, _, _), call in zip(moves, moved, strict=True) if key_of(call) in loads]
+        return [(job, call, loads[key_of(call)]) for job, call in sent], facts
+
+    async def _allow(
+        self, job: Job, call: Generation, facts: Facts, loads: dict[tuple[str, int], Mapping[str, str]]
+    ) -> tuple[Move | None, Facts]:
+        """The move of the next in the queue, None when a hold bars it; the facts with its price reserved."""
+        price = await self._bench.purser.price(job)
+        verdict = unaffordable(job, price=price, per_job=self._bench.settings.budget.credits_per_job)
+        if verdict is not None:
+            return Move("fail", {"verdict": verdict, "due_at": facts.now} | _BEGIN), facts
+        usual = polling.usual(await self._bench.clerk(self._bench.ledger.durations, job.kind))
+        hold = barrier(job, facts, price=price, usual=usual)
+        if hold is not None:
+            await self._bench.keeper.begin(hold)
+            return None, facts
+        lying = await self._work.freight.lying_at_runway(job)
+        if lying is None:
+            return _STALE, facts
+        loads[key_of(call)] = lying
+        known = {"estimated": price, "charged": None, "evidence": self._bench.purser.before(job)}
+        return Move("submit", known | _BEGIN), facts.spending(price or 0)
+
+    async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
+        if room <= 0:
+            return []
+        barred = self._bench.keeper.barred - {ALL}
+        queue, limit = self._bench.ledger.queue, room + len(barred)
+        pairs = await self._bench.clerk(queue, state, model, at=now, limit=limit, roots=self._roots)
+        free = [(job, call) for job, call in pairs if self._is_free(call) and job.id not in barred]
+        return free[:room]
+
+
+def _at_runway(counts: Counts) -> int:
+    return counts.get(State.SUBMITTING, 0) + counts.get(State.RUNNING, 0)

@@ -1,0 +1,69 @@
+"""What the next call may cost, and what there is to pay it with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runway_watch import catalogue, clock, hours
+from runway_watch.clock import as_utc
+from runway_watch.config import Settings
+from runway_watch.daemon.account import Account
+from runway_watch.daemon.clerk import Clerk
+from runway_watch.holds import Facts, Room
+from runway_watch.hours import Hours
+from runway_watch.job import Generation, Job
+from runway_watch.ledger import Ledger
+
+
+class Purser:
+    """Prices, the day's budget and the balance, from the ledger and the account's last figures."""
+
+    def __init__(self, settings: Settings, *, ledger: Ledger, clerk: Clerk, account: Account) -> None:
+        self._budget = settings.budget
+        self._ledger, self._clerk, self._account = ledger, clerk, account
+        self._hours = hours_of(settings)
+        self.rooms: tuple[Room, ...] = ()
+        """The disks as they were at the last look."""
+
+    async def facts(self) -> Facts:
+        """How money, time and disks stand now. Raises LedgerError."""
+        now = clock.now()
+        day, looked_at = self._hours.day_began(now), self._account.looked_at
+        purse = await self._clerk(self._ledger.purse, day=day, looked_at=looked_at)
+        return Facts(now, self._hours, self._budget, purse, self._account.balance, self.rooms)
+
+    async def price(self, job: Job) -> int | None:
+        """The most that a job's next call may cost: Runway's word for its like, else the price list's."""
+        return await self._clerk(self._ledger.estimate, price_kind(job)) or job.price
+
+    async def learn(self, job: Job, call: Generation) -> None:
+        """Remember what Runway said that a call may cost."""
+        if call.estimated is not None:
+            await self._clerk.insist(self._ledger.estimated, price_kind(job), call.estimated)
+
+    def before(self, job: Job) -> Mapping[str, Any]:
+        """The account before a paid call, should it come into doubt."""
+        return self._seen(job, "before")
+
+    def after(self, job: Job) -> Mapping[str, Any]:
+        """The account after a paid call that is in doubt."""
+        return self._seen(job, "after")
+
+    def _seen(self, job: Job, when: str) -> Mapping[str, Any]:
+        if not self._account.is_known:
+            return {}
+        return {
+            f"balance_{when}": self._account.balance,
+            f"generations_{when}": self._account.used(job.model),
+            f"looked_{when}": as_utc(self._account.looked_at).isoformat(),
+        }
+
+
+def hours_of(settings: Settings) -> Hours:
+    """The hours that a configuration names."""
+    schedule, zone = settings.schedule, hours.zone(settings.schedule.timezone)
+    return Hours(window=schedule.window, day_starts=settings.budget.day_starts, zone=zone)
+
+
+def price_kind(job: Job) -> str:
+    """What has the same price as this job."""
+    return catalogue.price_kind(job.operation, job.params)

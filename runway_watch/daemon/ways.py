@@ -1,0 +1,70 @@
+"""How the ways to Runway are doing: which may be used now, by how many at once, and from when on again."""
+
+import random
+from collections.abc import Iterable
+
+from runway_watch import clock
+from runway_watch.breaker import WIDEST, Breaker, Pause
+from runway_watch.config import RetrySettings
+from runway_watch.holds import API, CREATES, DOWNLOADS, UPLOADS
+
+PROBE_SECONDS = 30.0
+"""The longest pause of a way whose use costs nothing: work goes on within a minute after trouble ends."""
+
+PAID_PROBE_SECONDS = 300.0
+"""The longest pause of paid requests: each that fails may leave a job in doubt for a person."""
+
+_LONGEST = {API: PROBE_SECONDS, "key": PROBE_SECONDS, CREATES: PAID_PROBE_SECONDS}
+_SEVERAL = {UPLOADS: 3, DOWNLOADS: 3}
+"""So many different jobs have to fail on a way to storage: one alone may itself be what is wrong."""
+
+
+class Ways:
+    """One breaker for each way; a way by a model's name is that of its paid requests.
+
+    Args:
+        retry: `first_seconds` is the first pause of each.
+    """
+
+    def __init__(self, retry: RetrySettings) -> None:
+        self._retry = retry
+        self._known = {API: Breaker(), CREATES: Breaker(), UPLOADS: Breaker(), DOWNLOADS: Breaker()}
+        for way in (UPLOADS, DOWNLOADS):
+            self._known[way] = Breaker(width=WIDEST)
+
+    def __getitem__(self, way: str) -> Breaker:
+        """How a way is doing; one that nobody has used is fine."""
+        return self._known.get(way, Breaker(width=WIDEST))
+
+    def tried(self, way: str, *, works: bool, job: str, asked: float | None = None) -> None:
+        """Note that a way was used; `asked` are the seconds of a Retry-After."""
+        if works:
+            self._known[way] = self[way].succeeded()
+            return
+        longest = _LONGEST.get(way, self._retry.max_seconds)
+        pause = Pause(min(self._retry.first_seconds, longest), longest, asked)
+        jitter = random.random()  # noqa: S311 - no secret, a spread
+        self._known[way] = self[way].failed(job, now=clock.now(), pause=pause, jitter=jitter)
+
+    def is_closed(self, way: str) -> bool:
+        """Whether so much failed on it that it counts as closed."""
+        return self[way].is_closed(jobs=_SEVERAL.get(way, 1))
+
+    def room(self, way: str, *, in_use: int, now: float) -> int:
+        """How many more may use it at this moment."""
+        return 0 if now < self[way].until else max(0, self[way].width - in_use)
+
+    def shift(self, seconds: float) -> None:
+        """Take all pauses along with a clock that was set."""
+        for way, breaker in self._known.items():
+            until = breaker.until + seconds if breaker.until else 0.0
+            self._known[way] = Breaker(breaker.failures, breaker.jobs, breaker.width, until)
+
+    def opens(self, ways: Iterable[str], *, after: float) -> float | None:
+        """When the next of these ways may be tried again; None when none is resting."""
+        return min((self[way].until for way in ways if self[way].until > after), default=None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every way that was ever used."""
+        return tuple(self._known)

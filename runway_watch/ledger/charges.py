@@ -1,0 +1,93 @@
+"""Money, call by call: what each paid call may cost from the moment it is allowed, and what it did cost.
+
+A row is written in the transaction that allows the call, and taken away only when it surely was not carried
+out. A call of which nobody knows the end counts with the most that it could have cost: whatever is killed
+at whatever moment, what was spent is never taken for less than it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from runway_watch.decide import Move
+from runway_watch.job import Generation, Purse, State
+from runway_watch.ledger.database import Database
+from runway_watch.ledger.schema import charges, estimates
+
+_COUNTS = func.coalesce(charges.c.credits, charges.c.reserved)
+
+
+class Charges(Database):
+    """What was and may have to be paid."""
+
+    def purse(self, *, day: float, looked_at: float) -> Purse:
+        """Money as it stands.
+
+        Args:
+            day: when the budget day began, seconds since 1970.
+            looked_at: when the balance was asked for.
+        """
+        c = charges.c
+        today = select(func.sum(c.credits)).where(c.at >= day)
+        committed = select(func.sum(_COUNTS)).where(c.at >= day)
+        is_open = c.credits.is_(None) & (~c.is_doubtful | (c.at >= day))
+        later = (c.at >= looked_at) | c.answered_at.is_(None) | (c.answered_at >= looked_at)
+        queries = (
+            today,
+            select(func.sum(c.reserved)).where(is_open),
+            committed,
+            select(func.sum(_COUNTS)).where(later),
+        )
+        with self._reading() as db:
+            return Purse(*(db.scalar(query) or 0 for query in queries))
+
+    def estimate(self, kind: str) -> int | None:
+        """What Runway said last time that a request of this kind may cost at the most."""
+        with self._reading() as db:
+            return db.scalar(select(estimates.c.credits).where(estimates.c.kind == kind))
+
+    def estimated(self, kind: str, most: int) -> None:
+        """Remember it."""
+        with self._writing() as db:
+            db.execute(estimates.delete().where(estimates.c.kind == kind))
+            db.execute(insert(estimates), {"kind": kind, "credits": most})
+
+
+def follow(db: Connection, call: Generation, move: Move, *, at: float) -> None:
+    """Let the money follow a move of a generation, in the same transaction."""
+    changes = move.changes
+    match call.state, move.event:
+        case State.UPLOADING, "submit":
+            row = {"job": call.job, "n": call.n, "at": at, "reserved": changes.get("estimated") or 0}
+            db.execute(insert(charges), row | {"is_doubtful": False})
+        case State.SUBMITTING, "submitted":
+            _set(db, call, {"answered_at": at, **_reserved(changes)})
+        case State.SUBMITTING, "later" | "fail":  # it surely was not carried out
+            db.execute(charges.delete().where(charges.c.id == _latest(call)))
+        case State.SUBMITTING, "doubt" | "again":
+            _set(db, call, {"answered_at": at, "is_doubtful": True})
+        case State.RUNNING, "succeeded" | "fail" | "again":
+            _settle(db, call, changes)
+        case State.COLLECTING, _ if changes.get("charged") is not None:
+            _settle(db, call, changes)
+
+
+def _reserved(changes: Mapping[str, Any]) -> dict[str, int]:
+    estimated = changes.get("estimated")
+    return {} if estimated is None else {"reserved": estimated}
+
+
+def _settle(db: Connection, call: Generation, changes: Mapping[str, Any]) -> None:
+    charged = changes.get("charged")
+    _set(db, call, {"credits": charged, "is_doubtful": charged is None})
+
+
+def _set(db: Connection, call: Generation, values: Mapping[str, Any]) -> None:
+    db.execute(update(charges).where(charges.c.id == _latest(call)).values(**values))
+
+
+def _latest(call: Generation) -> Any:
+    """The row of a generation's last paid call."""
+    its = (charges.c.job == call.job) & (charges.c.n == call.n)
+    return select(func.max(charges.c.id)).where(its).scalar_subquery()

@@ -1,0 +1,52 @@
+"""Brings a ledger that an older version has written up to date, in one transaction: all of it or nothing."""
+
+from sqlalchemy import Connection, insert, select, text, update
+
+from runway_watch.ledger import schema
+from runway_watch.ledger.rows import to_job
+from runway_watch.wish import wish_of
+
+_SINCE_2 = (
+    "ALTER TABLE jobs ADD COLUMN wish VARCHAR NOT NULL DEFAULT ''",
+    "ALTER TABLE jobs ADD COLUMN duplicate_of VARCHAR",
+    "ALTER TABLE generations ADD COLUMN charged INTEGER",
+    "ALTER TABLE generations ADD COLUMN evidence JSON NOT NULL DEFAULT '{}'",
+)
+
+
+def migrate(db: Connection, found: int) -> None:
+    """Bring a ledger of version `found` to `schema.VERSION`."""
+    if found < 2:
+        for statement in _SINCE_2:
+            db.execute(text(statement))
+        schema.metadata.create_all(db)
+        for index in schema.jobs.indexes | schema.generations.indexes:
+            index.create(db, checkfirst=True)
+        _name_wishes(db)
+        _write_charges(db)
+    db.execute(update(schema.meta).where(schema.meta.c.key == "version").values(value=str(schema.VERSION)))
+
+
+def _name_wishes(db: Connection) -> None:
+    for row in db.execute(select(schema.jobs)).mappings().all():
+        job = to_job(dict(row))
+        named = {written: reference.sha256 for written, reference in job.references.items()}
+        if job.media is not None:
+            named[f"file:{job.media.dropped_as}"] = job.media.sha256
+        if job.operation:
+            wish = wish_of(job.operation, job.params, named)
+            db.execute(update(schema.jobs).where(schema.jobs.c.id == job.id).values(wish=wish))
+
+
+def _write_charges(db: Connection) -> None:
+    """One row for what each generation has cost so far, and one for each call that is open or in doubt."""
+    query = select(schema.generations, schema.jobs.c.price).join(schema.jobs)
+    calls = db.execute(query.where(schema.generations.c.submitted_at.is_not(None))).mappings().all()
+    for call in calls:
+        row = {"job": call["job"], "n": call["n"], "at": call["submitted_at"]}
+        row |= {"answered_at": call["submitted_at"], "reserved": call["estimated"] or call["price"] or 0}
+        if call["credits"]:
+            db.execute(insert(schema.charges), row | {"credits": call["credits"], "is_doubtful": False})
+        if call["ended_at"] is None:
+            doubtful = call["state"] not in ("submitting", "running")
+            db.execute(insert(schema.charges), row | {"is_doubtful": doubtful})

@@ -1,0 +1,31 @@
+"""What a drop asks for, as one word.
+
+Equal for the same bytes with the same effective parameters, whatever its files are called, and different
+for everything else.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def wish_of(operation: str, params: Mapping[str, Any], contents: Mapping[str, str]) -> str:
+    """The digest of a complete request.
+
+    Args:
+        operation: its name.
+        params: Runway's parameters, defaults included, media as "file:NAME".
+        contents: the SHA-256 of each "file:NAME".
+    """
+    asked = {"operation": operation, "params": _by_contents(params, contents)}
+    canonical = json.dumps(asked, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _by_contents(value: Any, contents: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _by_contents(item, contents) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_contents(item, contents) for item in value]
+    return f"sha256:{contents[value]}" if isinstance(value, str) and value in contents else value
