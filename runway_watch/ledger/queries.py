@@ -51,6 +51,13 @@ class Queries(Database):
         same = (jobs.c.root == root) & (jobs.c.folder == folder) & (jobs.c.name == name)
         return self._jobs(select(jobs).where(same).order_by(jobs.c.accepted_at.desc()))
 
+    def named(self, *, root: str, folder: str, names: Collection[str], dropped: bool = False) -> list[Job]:
+        """Jobs whose files lie, or were last seen, under one of these names; `dropped`: came under one."""
+        name = jobs.c.dropped_as if dropped else jobs.c.name
+        return self._jobs(
+            select(jobs).where(jobs.c.root == root, jobs.c.folder == folder, name.in_(sorted(names)))
+        )
+
     def troubles(self, *, since: float) -> int:
         """How many jobs failed since a moment, are held, or wait for what only a person can mend."""
         failed = (jobs.c.state == "failed") & (jobs.c.finished_at >= since)
@@ -66,7 +73,7 @@ class Queries(Database):
         """
         over = jobs.c.state.in_(["failed", "cancelled", "retiring"]) & jobs.c.verdict.is_not(None)
         same = (jobs.c.wish == wish) & (jobs.c.id != but) & jobs.c.duplicate_of.is_(None) & ~over
-        order = (jobs.c.state != "done", jobs.c.accepted_at)
+        order = (jobs.c.state != "done", jobs.c.accepted_at.desc())
         found = self._jobs(select(jobs).where(same).order_by(*order).limit(1)) if wish else []
         return found[0] if found else None
 
@@ -184,6 +191,7 @@ class Queries(Database):
             # A job stands where its least advanced generation stands. There may be many of these, which the
             # index of jobs has in their order, and that of generations (kept out by coalesce) has not.
             query = query.where(jobs.c.state == state, func.coalesce(generations.c.state, "") == state)
+            query = query.where(jobs.c.duplicate_of.is_(None))
         order = (jobs.c.priority.desc(), jobs.c.accepted_at, generations.c.n)
         return self._pairs(query.order_by(*order).limit(limit))
 
