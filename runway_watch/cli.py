@@ -211,6 +211,18 @@ def resume(*, path: ConfigOption = None) -> None:
         _order("resume", settings)
 
 
+_DONE = {
+    "retry": "done: they go on when the daemon starts",
+    "cancel": "done: their files are in failed/",
+    "pause": "paused: nothing new begins until `runway-watch resume`",
+    "resume": "resumed",
+}
+_STAYS = {
+    "retry": "{} of {} cannot go on: the error files beside them say why",
+    "cancel": "{} of {} could not be cancelled: Runway has finished them, or their files are on their way",
+}
+
+
 def _order(
     verb: str, settings: Settings, jobs: "Sequence[Job]" = (), *, stays: "Sequence[State]" = ()
 ) -> bool:
@@ -223,8 +235,7 @@ def _order(
         typer.echo("ordered: the daemon carries it out")
         return True
     stay = sum(job.state in stays for job in states(where, jobs))
-    what = f"{stay} of {len(jobs)} stay where they are: the records beside them say why"
-    typer.echo(what if stay else "done: it holds from the daemon's next start on")
+    typer.echo(_STAYS[verb].format(stay, len(jobs)) if stay else _DONE[verb])
     return stay == 0
 
 

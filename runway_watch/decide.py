@@ -231,7 +231,7 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
         ended_at=before.ended_at,
     )
     if call.state is State.READY and _is_paid_for(before) and job.wish == was.wish:
-        job = replace(job, state=State.COLLECTING)
+        job = replace(job, state=State.COLLECTING, duplicate_of=None)
         call = replace(
             before, state=State.COLLECTING, attempt=0, due_at=call.due_at, outputs=(), verdict=None
         )

@@ -15,6 +15,7 @@ DONE, FAILED, CANCELLED = State.DONE, State.FAILED, State.CANCELLED
 
 TABLE: Mapping[tuple[State, str], State] = {
     (READY, "upload"): UPLOADING,
+    (READY, "duplicate"): COLLECTING,  # another job has the result already
     (READY, "release"): READY,  # its files went back to the inbox and came again
     (READY, "fail"): RETIRING,
     (UPLOADING, "later"): UPLOADING,
@@ -34,6 +35,7 @@ TABLE: Mapping[tuple[State, str], State] = {
     (RUNNING, "fail"): RETIRING,
     (COLLECTING, "later"): COLLECTING,
     (COLLECTING, "collected"): RETIRING,
+    (COLLECTING, "again"): READY,  # there was nothing to share after all
     (COLLECTING, "fail"): RETIRING,
     (RETIRING, "later"): RETIRING,
     (RETIRING, "recollect"): COLLECTING,  # an output vanished before it was filed

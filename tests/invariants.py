@@ -37,7 +37,10 @@ class Facts:
         prompt = job["params"].get("prompt_text")
         if prompt is None:  # refused before it was known what it asks for
             return []
-        rivals = [other for other in self.jobs if other["params"].get("prompt_text") == prompt]
+        if job["duplicate_of"]:  # it shares what another one paid for
+            return []
+        alone = [other for other in self.jobs if not other["duplicate_of"]]
+        rivals = [other for other in alone if other["params"].get("prompt_text") == prompt]
         assert len(rivals) == 1, f"prompts have to be unique: {prompt}"
         return self.tasks.get(prompt, [])
 
@@ -176,7 +179,8 @@ def _whole_outputs(facts: Facts) -> list[str]:
             for call in tomllib.loads(record.read_text())["generation"]
             for pair in zip(call["outputs"], call["output_sha256"], strict=True)
         ]
-        served = {o["sha256"] for task in facts.tasks_of(job) for o in task["outputs"]}
+        tasks = facts.tasks.get(job["params"].get("prompt_text"), [])
+        served = {o["sha256"] for task in tasks for o in task["outputs"]}
         for (suffix, output), (name, sha256) in zip(_outputs(facts, job), told, strict=True):
             path = folder / (job["name"] + suffix)
             if path.name != name or output["sha256"] != sha256:

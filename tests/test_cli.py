@@ -1,5 +1,6 @@
 """The command as a process: what it prints where, and with which code it ends."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -153,7 +154,6 @@ def test_one_mistake_is_told_once(tmp_path: Path) -> None:
         (b'watch = "/srv"', "config.toml: watch: "),
         (b'api = 3\n[[watch]]\nroot = "/srv"', "config.toml: api: "),
         (b'[[watch]]\nroot = "/a"\n[[watch]]\nroot = "/a/b"', "/a/b is, or is inside, another"),
-        (b'[[watch]]\nroot = "/a"\n[budget]\ncredits_per_day = 5', "credits_per_day: "),
         (b'[[watch]]\nroot = "/a"\n[poll]\nmin_seconds = 1', "min_seconds: must be at least 5"),
     ],
 )
@@ -254,11 +254,18 @@ def test_what_init_made_passes_check_and_a_run(tmp_path: Path) -> None:
 # -- run ----------------------------------------------------------------------------------------------------
 
 
-def test_run_without_a_key_is_a_matter_of_configuration(tmp_path: Path) -> None:
-    assert cli("init", "films", at=tmp_path).returncode == 0
-    done = cli("run", at=tmp_path)
-    assert (done.returncode, done.stdout) == (78, "")
-    assert "there is no API key" in done.stderr
+def test_without_a_key_everything_is_held_and_nothing_fails(tmp_path: Path) -> None:
+    with simulator() as runway:
+        site = Site(tmp_path, runway)
+        site.drop("cat.png")
+        done = site.cli("run", "--once", environment={})
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "there is no API key" in done.stderr
+        [hold] = json.loads(site.cli("status", "--json").stdout)["holds"]
+        assert (hold["scope"], hold["reason"]) == ("all", "credentials")
+        assert site.counts() == {"ready": 1}
+        assert site.cli("run", "--once").returncode == 0
+        assert (site.counts(), json.loads(site.cli("status", "--json").stdout)["holds"]) == ({"done": 1}, [])
 
 
 def test_run_once_tells_by_its_code_whether_something_failed(tmp_path: Path) -> None:
@@ -415,10 +422,7 @@ def test_a_retry_is_carried_out_at_once_or_left_for_the_daemon(tmp_path: Path) -
     with simulator() as runway:
         told = night(tmp_path, runway)
         site = told.site
-        keyless = site.cli("retry", told.failed, environment={})
-        assert keyless.stdout.splitlines()[-1] == "ordered: carried out when the daemon starts"
-        assert site.rows("SELECT verb, job FROM orders") == [("retry", told.failed)]
-        alone = site.cli("retry", told.failed, str(site.root / "processing/doubt.png"))
+        alone = site.cli("retry", told.failed, str(site.root / "processing/doubt.png"), environment={})
         assert alone.returncode == 0
         assert alone.stdout.splitlines()[-2:] == [
             "2 jobs, at most 120 credits",
@@ -469,7 +473,7 @@ def test_what_runway_refuses_is_uploaded_anew_when_it_is_tried_again(tmp_path: P
     with simulator(port=port) as runway:  # the same address and account, and nothing lies there
         site = Site(tmp_path, runway)
         site.put("two.png", again)
-        site.put("two.prompt.toml", sidecar("x"))
+        site.put("two.prompt.toml", sidecar("y"))
         assert site.cli("run", "--once").returncode == 1
         site.cli("retry", "--all")
         assert site.cli("run", "--once").returncode == 0

@@ -116,11 +116,11 @@ def test_every_problem_is_told_at_once_across_all_tables() -> None:
         [retry]
         uncertain_submit = "maybe"
         [budget]
-        credits_per_day = 100
-        reserve = 5
+        credits_per_day = -1
+        reserve = -5
         day_starts = "24:00"
         [schedule]
-        window = "22:00-06:00"
+        window = "22-6"
         """
     )
     assert sorted(problem.split(":")[0] for problem in found) == [

@@ -77,7 +77,7 @@ def held(site: Site) -> None:
 
 def failed_at_upload(site: Site) -> None:
     """Tried as often as allowed, and never uploaded."""
-    breaking(site, rule("upload_slot", {"status": 503}, times=None))
+    breaking(site, rule("upload_form", {"status": 500}, times=None))
     assert site.counts() == {"failed": 1}
 
 
@@ -183,9 +183,12 @@ UNREACHED: Mapping[Row, str] = {
     ("ready", "fail"): "what vanishes while it is accepted ends so: tests/test_moved.py",
     ("ready", "release"): "a person moves files back to the inbox: tests/test_moved.py",
     ("uploading", "release"): "a person moves files back to the inbox: tests/test_moved.py",
-    ("retiring", "cancelled"): "there is no command yet that cancels",
-    ("cancelled", "release"): "there is no command yet that cancels",
-    ("cancelled", "fail"): "there is no command yet that cancels",
+    ("ready", "duplicate"): "the same drop twice: tests/test_duplicates.py",
+    ("collecting", "again"): "a result that was to be shared has gone: tests/test_duplicates.py",
+    ("retiring", "cancelled"): "what is cancelled: tests/test_cancel.py",
+    ("cancelled", "release"): "what was cancelled and is tried again: tests/test_cancel.py",
+    ("cancelled", "fail"): "the same, and refused by now: tests/test_cancel.py",
+    ("cancelled", "recollect"): "cancelled when it ran already, and fetched after all: tests/test_cancel.py",
 }
 
 

@@ -284,7 +284,7 @@ def test_a_folder_that_cannot_take_files_stops_only_its_own(site: Site) -> None:
 
 def test_the_sweep_brings_back_what_may_work_now(site: Site) -> None:
     site.configure(sweep=1)
-    site.runway.fault("upload_slot", {"status": 503}, times=3)
+    site.runway.fault("upload_form", {"status": 500}, times=3)
     site.drop("cat.png")
     with site.daemon() as daemon:
         eventually(lambda: "cat.error.toml" in site.files("failed"))
@@ -349,11 +349,12 @@ def test_a_failed_pair_that_is_moved_back_to_the_inbox_runs_again_as_itself(site
     site.verify()
 
 
-def test_an_order_that_nobody_could_carry_out_is_carried_out_by_the_next_run(site: Site) -> None:
+def test_an_order_is_carried_out_without_a_key_too(site: Site) -> None:
     site.runway.fault("create", {"reset_after": True})
     site.drop("cat.png")
     assert site.cli("run", "--once").returncode == 1
-    assert "when the daemon starts" in site.cli("retry", "--all", environment={}).stdout
+    assert "they go on when the daemon starts" in site.cli("retry", "--all", environment={}).stdout
+    assert site.counts() == {"ready": 1}
     assert site.cli("run", "--once").returncode == 0
     assert site.counts() == {"done": 1}
     site.verify()

@@ -23,7 +23,7 @@ from runway_watch.job import (
 )
 from runway_watch.records import charged
 from runway_watch.states import TABLE, advance
-from tests.samples import NOW, VERDICT, call, item, job, retry
+from tests.samples import NOW, VERDICT, call, job, retry
 
 S = State
 STAGES = (S.UPLOADING, S.SUBMITTING, S.RUNNING, S.COLLECTING)
@@ -203,7 +203,7 @@ def revived(was: Job, before: Generation, **changes: Any) -> tuple[Job, Generati
     return revive(fresh, call("new", due_at=NOW + 7), was=was, before=before)
 
 
-WAS = job("old", name="cat", state=S.FAILED, place=Place.FAILED, accepted_at=NOW - 100, sweeps=2)
+WAS = job("old", name="cat", wish="w", state=S.FAILED, place=Place.FAILED, accepted_at=NOW - 100, sweeps=2)
 
 
 def test_what_was_paid_for_and_finished_is_only_fetched() -> None:
@@ -213,25 +213,15 @@ def test_what_was_paid_for_and_finished_is_only_fetched() -> None:
     assert (again.credits, again.due_at) == (60, NOW + 7)
 
 
-def test_it_is_the_same_wish_though_its_file_had_to_be_filed_under_another_name() -> None:
-    renamed = item(name="cat (2)")
-    params = {"model": "gen4.5", "prompt_image": "file:cat (2).png", "duration": 5}
-    _, again = revived(WAS, PAID, inputs=(renamed, item(".prompt.toml")), params=params)
-    assert again.state is S.COLLECTING
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"params": {"model": "gen4.5", "prompt_image": "file:cat.png", "duration": 10}},
-        {"operation": "text_to_image"},
-        {"inputs": (item(sha256="b" * 64),)},
-    ],
-)
-def test_another_wish_is_paid_for_and_keeps_what_it_has_cost(changes: dict[str, Any]) -> None:
-    _, again = revived(WAS, PAID, **changes)
+def test_another_wish_is_paid_for_and_keeps_what_it_has_cost() -> None:
+    _, again = revived(WAS, PAID, wish="another")
     assert (again.state, again.task_id, again.credits, again.job) == (S.READY, None, 60, "old")
     assert charged([again]) == "yes"
+
+
+def test_what_is_fetched_again_follows_nobody() -> None:
+    back, _ = revived(WAS, PAID, duplicate_of="other")
+    assert (back.state, back.duplicate_of) == (S.COLLECTING, None)
 
 
 def test_what_failed_before_its_output_was_there_is_paid_anew() -> None:

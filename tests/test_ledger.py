@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from runway_watch.decide import Move
 from runway_watch.errors import LedgerError, LostUpdate
-from runway_watch.job import Generation, Job, Output, Place, Reference, State, Verdict
+from runway_watch.job import Generation, Hold, Job, Output, Place, Purse, Reference, State, Verdict
 from runway_watch.ledger import Ledger, file_of
 from runway_watch.ledger.rows import from_generation, from_job, to_generation, to_job
 from runway_watch.states import IllegalMove
@@ -383,7 +383,6 @@ def test_a_job_comes_back_by_the_table_and_its_history_goes_on(
         (S.DONE, S.READY),
         (S.RUNNING, S.READY),
         (S.HELD, S.COLLECTING),
-        (S.CANCELLED, S.COLLECTING),
         (S.DONE, S.COLLECTING),
     ],
 )
@@ -434,7 +433,8 @@ def test_orders_are_carried_out_in_their_order_and_once(ledger: Ledger) -> None:
 
 # -- questions -----------------------------------------------------------------------------------------
 
-Fill = Callable[..., None]
+Fill = Callable[..., Generation]
+Pays = Callable[..., Generation]
 ROOTS = {"/srv/runway"}
 AWAY = {"root": "/srv/away"}
 
@@ -443,8 +443,10 @@ AWAY = {"root": "/srv/away"}
 def fill(ledger: Ledger) -> Fill:
     """Put a job with one generation into the ledger, as it stands."""
 
-    def put(job_id: str, state: State, *, of_job: dict[str, Any] | None = None, **changes: Any) -> None:
-        ledger.admit([(job(job_id, state=state, **(of_job or {})), [call(job_id, state, **changes)])])
+    def put(job_id: str, state: State, *, of_job: dict[str, Any] | None = None, **changes: Any) -> Generation:
+        one = call(job_id, state, **changes)
+        ledger.admit([(job(job_id, state=state, **(of_job or {})), [one])])
+        return one
 
     return put
 
@@ -645,16 +647,68 @@ def test_troubles_are_new_failures_what_is_held_and_what_waits_for_a_person(
     assert ledger.troubles(since=NOW) == 3
 
 
-def test_credits_are_counted_when_they_are_charged_and_reserved_before(ledger: Ledger, fill: Fill) -> None:
-    assert (ledger.spent(0), ledger.reserved()) == (0, 0)
-    fill("yesterday", S.DONE, credits=100, ended_at=NOW - 1)
-    fill("today", S.DONE, credits=60, ended_at=NOW)
-    fill("failed", S.FAILED, credits=5, ended_at=NOW + 1)
-    fill("estimated", S.RUNNING, estimated=12)
-    fill("priced", S.SUBMITTING, of_job={"price": 30})
-    fill("unpriced", S.RUNNING, of_job={"price": None})
-    fill("waiting", S.READY)
-    assert (ledger.spent(NOW), ledger.reserved()) == (65, 42)
+@pytest.fixture
+def pays(ledger: Ledger, fill: Fill) -> Pays:
+    """One paid call: allowed at a moment for a price, and taken through these events."""
+
+    def go(name: str, price: int, *events: Move, at: float = NOW) -> Generation:
+        one = fill(name, S.UPLOADING, uploaded_at=at)
+        [one] = ledger.move([(one, Move("submit", {"estimated": price}))], at=at)
+        for event in events:
+            [one] = ledger.move([(one, event)], at=at + 1)
+        return one
+
+    return go
+
+
+SENT = Move("submitted", {"task_id": "t"})
+NO_ANSWER = Move("doubt", {"verdict": VERDICT})
+
+
+def over(event: str, charged: int | None) -> Move:
+    return Move(event, {"charged": charged})
+
+
+def test_a_call_counts_with_its_most_until_it_has_ended_and_then_with_its_cost(
+    ledger: Ledger, pays: Pays
+) -> None:
+    assert ledger.purse(day=0, looked_at=0) == Purse()
+    pays("yesterday", 100, SENT, over("succeeded", 100), at=NOW - 50)
+    pays("done", 60, SENT, over("succeeded", 55))
+    pays("refunded", 60, SENT, over("fail", 0))
+    pays("again", 60, SENT, over("again", 60))
+    pays("running", 30, SENT)
+    pays("dearer than thought", 30, Move("submitted", {"task_id": "t", "estimated": 42}))
+    pays("on its way", 7)
+    purse = ledger.purse(day=NOW - 9, looked_at=NOW + 9)
+    assert (purse.today, purse.reserved) == (115, 30 + 42 + 7)
+    assert purse.committed == 115 + 30 + 42 + 7
+
+
+def test_what_surely_was_not_carried_out_costs_nothing(ledger: Ledger, pays: Pays) -> None:
+    pays("turned away", 60, Move("later", {}))
+    pays("rejected", 60, Move("fail", {"verdict": VERDICT}))
+    assert ledger.purse(day=0, looked_at=0) == Purse()
+
+
+def test_a_call_in_doubt_counts_with_its_most_on_its_day_whatever_becomes_of_it(
+    ledger: Ledger, pays: Pays
+) -> None:
+    held = pays("held", 60, NO_ANSWER)
+    pays("resubmitted", 60, Move("again", {}))
+    pays("unknown end", 60, SENT, over("fail", None))
+    assert ledger.purse(day=NOW - 9, looked_at=NOW + 9).committed == 180
+    ledger.move([(held, Move("release", {"verdict": None}))], at=NOW + 2)
+    assert ledger.purse(day=NOW - 9, looked_at=NOW + 9).committed == 180
+    assert ledger.purse(day=NOW + 9, looked_at=NOW + 9) == Purse()
+
+
+def test_a_balance_knows_of_calls_that_were_answered_before_it_was_read(ledger: Ledger, pays: Pays) -> None:
+    pays("before", 60, SENT, at=NOW - 10)
+    pays("answered after", 10, SENT, at=NOW - 0.5)
+    pays("on its way", 5, at=NOW - 10)
+    pays("after", 2, SENT, over("succeeded", 1), at=NOW + 1)
+    assert ledger.purse(day=0, looked_at=NOW).since_look == 10 + 5 + 1
 
 
 def test_jobs_are_found_by_where_they_are_and_what_they_are_called(ledger: Ledger, fill: Fill) -> None:
@@ -673,3 +727,82 @@ def test_jobs_are_found_by_where_they_are_and_what_they_are_called(ledger: Ledge
     assert ids(ledger.in_state(S.HELD)) == ["held"]
     assert ledger.counts() == {"done": 1, "ready": 1, "failed": 1, "held": 1}
     assert ledger.job("nobody") is None
+
+
+# -- holds ---------------------------------------------------------------------------------------------
+
+
+def test_a_hold_is_open_until_it_ends_and_there_is_one_of_each(ledger: Ledger) -> None:
+    first = Hold("credits", NOW, message="too few", needs=60)
+    ledger.hold(begun=[first, Hold("daily_limit", NOW + 1, "veo3.1", until=NOW + 9)], ended=[], at=NOW)
+    ledger.hold(begun=[Hold("credits", NOW + 5, message="fewer", needs=90)], ended=[], at=NOW + 5)
+    credits_, limit = ledger.holds()
+    assert (credits_.since, credits_.message, credits_.needs) == (NOW, "fewer", 90)
+    assert (limit.scope, limit.until) == ("veo3.1", NOW + 9)
+    ledger.hold(begun=[], ended=[first], at=NOW + 7)
+    assert ledger.holds() == [limit]
+    assert (ledger.last_held("credits"), ledger.last_held("paused")) == (NOW + 7, 0.0)
+
+
+def test_a_hold_may_end_and_begin_again_in_one_moment(ledger: Ledger) -> None:
+    one = Hold("window", NOW)
+    ledger.hold(begun=[one], ended=[], at=NOW)
+    ledger.hold(begun=[Hold("window", NOW + 1)], ended=[one], at=NOW + 1)
+    assert [hold.since for hold in ledger.holds()] == [NOW + 1]
+
+
+def test_what_waits_because_runway_could_not_be_asked_is_due_when_it_can(ledger: Ledger, fill: Fill) -> None:
+    fill("lost", S.RUNNING, reason="answer_lost", due_at=NOW + 900)
+    fill("asked", S.RUNNING, reason="running", due_at=NOW + 30)
+    fill("first", S.RUNNING, due_at=NOW + 40)
+    fill("uploading", S.UPLOADING, reason="unreachable", due_at=NOW + 50)
+    fill("appointed", S.READY, due_at=NOW + 60)
+    ledger.hasten(at=NOW)
+    due = {call.job: call.due_at for state in S for _, call in ledger.in_state(state)}
+    assert due == {"lost": NOW, "uploading": NOW, "asked": NOW + 30, "first": NOW + 40, "appointed": NOW + 60}
+
+
+def test_the_last_endings_are_told_the_latest_first(ledger: Ledger, pays: Pays) -> None:
+    refused = Verdict("poll", "task.safety", "no")
+    pays("a", 1, SENT, over("succeeded", 1))
+    pays("b", 1, SENT, Move("fail", {"verdict": refused, "charged": 1}))
+    pays("c", 1, SENT, over("again", 0))
+    pays("d", 1, SENT, Move("fail", {"verdict": refused, "charged": 1}), at=NOW + 5)
+    assert ledger.latest_endings(limit=5, since=0) == ["task.safety", "task.safety", None]
+    assert ledger.latest_endings(limit=5, since=NOW + 3) == ["task.safety"]
+    assert ledger.latest_endings(limit=1, since=0) == ["task.safety"]
+
+
+# -- the same drop twice ---------------------------------------------------------------------------------
+
+
+def test_a_result_is_shared_with_who_is_done_or_under_way_but_with_no_follower(
+    ledger: Ledger, fill: Fill
+) -> None:
+    fill("failed", S.FAILED, of_job={"wish": "w", "verdict": VERDICT})
+    fill("follower", S.READY, of_job={"wish": "w", "duplicate_of": "failed", "name": "x"})
+    assert ledger.like("w", but="new") is None
+    fill("running", S.RUNNING, of_job={"wish": "w", "name": "y"})
+    assert ledger.like("w", but="running") is None
+    like = ledger.like("w", but="new")
+    assert like is not None
+    assert like.id == "running"
+    fill("done", S.DONE, of_job={"wish": "w"})
+    like = ledger.like("w", but="new")
+    assert like is not None
+    assert like.id == "done"
+    assert ledger.like("", but="new") is None
+
+
+def test_a_follower_is_called_when_its_leader_has_ended_and_never_queued(ledger: Ledger, fill: Fill) -> None:
+    fill("leader", S.RUNNING)
+    fill("follower", S.READY, of_job={"duplicate_of": "leader", "name": "x"})
+    assert ledger.followers() == []
+    assert ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS) == []
+    fill("over", S.DONE)
+    fill("next", S.READY, of_job={"duplicate_of": "over", "name": "y"})
+    [(follower, _, leader)] = ledger.followers()
+    assert (follower.id, leader.id) == ("next", "over")
+    assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 1  # the leader that runs
+    ledger.go_alone(follower)
+    assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)) == ["next"]

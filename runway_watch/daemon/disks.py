@@ -35,7 +35,7 @@ async def look_at_disks(bench: Bench) -> None:
 async def learn_size(bench: Bench, outputs: tuple[Output, ...]) -> None:
     """Remember how large outputs can be."""
     largest = max((output.size for output in outputs), default=0)
-    if largest > (await bench.clerk(bench.ledger.recall, LARGEST) or 0):
+    if largest and largest > (await bench.clerk(bench.ledger.recall, LARGEST) or 0):
         await bench.clerk(bench.ledger.remember, LARGEST, largest)
 
 

@@ -13,13 +13,17 @@ from runway_watch.spool import HELD
 
 
 async def post_held(bench: Bench, job: Job, call: Generation) -> None:
-    """Write down beside a held job's files why it waits for a person."""
+    """Write down beside a held job's files why it waits for a person, if it still does."""
     assert call.verdict is not None
     text = held(job, call.verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
-    try:
-        await asyncio.to_thread(bench.spool(job).record, job, HELD, text, target=False)
-    except SpoolError as error:
-        log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
+    async with bench.lock(job.root):  # whoever lets it go takes the record away under the same lock
+        found = await bench.clerk(bench.ledger.job, job.id)
+        if found is None or found[0].state is not State.HELD:
+            return
+        try:
+            await asyncio.to_thread(bench.spool(job).record, found[0], HELD, text, target=False)
+        except SpoolError as error:
+            log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
 
 
 async def add_evidence(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from runway_watch import clock, drops
 from runway_watch.clock import as_utc
 from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.following import follow
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.returning import were_here, write_down
 from runway_watch.errors import LostUpdate, NameTaken, SpoolError
@@ -137,7 +138,8 @@ class Inbox:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
         taken: set[tuple[str, Place, str]] = set()
         earlier = await were_here(self.bench, self.spool, [job for job, _ in admitted])
-        jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
+        same = await follow(self.bench, [job for job, _ in admitted], earlier)
+        jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job in same])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
         written = await write_down(self.bench, self.spool, aimed, earlier)
         for job in written:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from runway_watch import clock
+from runway_watch.breaker import OUTAGE_AFTER
 from runway_watch.clock import as_utc
 from runway_watch.config import Settings
 from runway_watch.daemon.account import Account
@@ -125,9 +126,10 @@ class Keeper:
         return min(ends + ([] if opens is None else [opens]), default=None)
 
     def is_hopeless(self, *, tries: int) -> bool:
-        """Whether nobody who waits only for a while would wait for the end of what bars everything."""
-        outage = self.ways[API].failures < tries and self.ways[CREATES].failures < tries
-        return any(h.reason != "outage" or not outage for h in self._open.values() if h.scope in _STOP)
+        """Whether who waits only for a while should not wait for the end of what bars everything."""
+        failures = max(self.ways[way].failures for way in (API, CREATES))
+        is_short = failures < OUTAGE_AFTER + tries
+        return any(h.reason != "outage" or not is_short for h in self._open.values() if h.scope in _STOP)
 
     # -- how they begin and end ------------------------------------------------------------------------
 

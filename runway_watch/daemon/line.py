@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.disks import learn_size, look_at_disks
 from runway_watch.daemon.doubts import post_held
 from runway_watch.daemon.gate import Gate
 from runway_watch.daemon.guard import guarded
@@ -151,9 +152,14 @@ class Line:
             stage = self._next_stage(job, call)
 
     async def _learn(self, job: Job, before: Generation, call: Generation, outcome: Outcome) -> None:
-        """Let holds and prices follow what has been committed."""
+        """Let holds, prices and sizes follow what has been committed."""
+        if job.duplicate_of is not None:
+            return
         try:
             await self._bench.keeper.notice(job, before.state, outcome, price=before.estimated)
+            if isinstance(outcome, Later) and outcome.reason == "disk":
+                await look_at_disks(self._bench)
+            await learn_size(self._bench, call.outputs)
             if before.state is State.SUBMITTING and call.state is State.RUNNING:
                 await self._bench.purser.learn(job, call)
         except LedgerError as error:  # it is learned again from the next one

@@ -7,6 +7,7 @@ from typing import Any
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.following import follow
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.moves import commit
 from runway_watch.decide import Move, may_sweep, revive
@@ -53,7 +54,8 @@ async def retry(bench: Bench, job_id: str) -> bool:
         return False
     job, calls = found
     if job.state is State.HELD:
-        await _release(bench, job, calls)
+        async with bench.lock(job.root):
+            await _release(bench, job, calls)
         return True
     return job.state in (State.FAILED, State.CANCELLED) and await _bring_back(bench, job)
 
@@ -82,7 +84,9 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
         if judged is None:
             await bench.clerk(bench.ledger.swept, was)
             return False
-        job, call = revive(*judged, was=was, before=before)
+        judged_job, judged_call = judged
+        [judged_job] = await follow(bench, [judged_job], {judged_job.id: was})
+        job, call = revive(judged_job, judged_call, was=was, before=before)
         if job.verdict is not None:
             await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
             record = error_record(job, [before], job.verdict)

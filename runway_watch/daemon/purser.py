@@ -8,6 +8,7 @@ from runway_watch.clock import as_utc
 from runway_watch.config import Settings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
+from runway_watch.errors import ConfigError
 from runway_watch.holds import Facts, Room
 from runway_watch.hours import Hours
 from runway_watch.job import Generation, Job
@@ -59,8 +60,12 @@ class Purser:
 
 
 def hours_of(settings: Settings) -> Hours:
-    """The hours that a configuration names."""
-    schedule, zone = settings.schedule, hours.zone(settings.schedule.timezone)
+    """The hours that a configuration names. Raises ConfigError when its timezone is none on this machine."""
+    schedule = settings.schedule
+    try:
+        zone = hours.zone(schedule.timezone)
+    except ValueError as error:
+        raise ConfigError([f"schedule.timezone: {error}"]) from None
     return Hours(window=schedule.window, day_starts=settings.budget.day_starts, zone=zone)
 
 

@@ -14,6 +14,7 @@ from runway_watch.decide import first_question, look_at, pace
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State, Unsure
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
+from runway_watch.stages.share import gone, share
 from runway_watch.stages.submit import submit
 
 _LOOKS = 40
@@ -99,7 +100,23 @@ class Work:
         """Whether a finished task's outputs can be fetched without asking Runway."""
         return key_of(call) in self._urls
 
+    async def _share(self, job: Job, call: Generation, leader_id: str) -> Outcome:
+        """The result of the job that asked for the same; when it is gone, this one runs for itself."""
+        found = await self._bench.clerk.insist(self._bench.ledger.job, leader_id)
+        if found is None or found[0].wish != job.wish or found[0].root not in self._bench.spools:
+            outcome: Outcome = gone("the earlier job is not what it was")
+        else:
+            theirs = self._bench.spool(found[0])
+            outcome = await asyncio.to_thread(
+                share, job, call, *found, spool=self._bench.spool(job), theirs=theirs
+            )
+        if isinstance(outcome, Never):
+            await self._bench.clerk.insist(self._bench.ledger.go_alone, job)
+        return outcome
+
     async def _collect(self, job: Job, call: Generation) -> Outcome:
+        if job.duplicate_of is not None:
+            return await self._share(job, call, job.duplicate_of)
         urls, learned = self._urls.pop(key_of(call), None), {}
         if urls is None:
             asked = await self._ask_for_addresses(job, call)

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.ledger import schema
+from runway_watch.ledger.aside import BUSY_SECONDS, Damaged, is_damage, missing, version_of
 from runway_watch.ledger.migrations import migrate
-
-_BUSY_SECONDS = 10
 
 
 class Database:
@@ -28,6 +27,7 @@ class Database:
         readonly: for `status` and the like: nothing is made, nothing can be written.
 
     Raises:
+        Damaged: its file is broken; nothing was changed.
         LedgerError: it cannot be opened, or was written by a newer version.
     """
 
@@ -54,8 +54,7 @@ class Database:
                 "the ledger is of an older version: the daemon brings it up to date when it starts"
             )
         elif found < schema.VERSION:
-            with self._writing() as db:
-                migrate(db, found)
+            self._migrate()
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +67,24 @@ class Database:
         self._engine.dispose()
 
     def _make(self) -> None:
+        with self._altering() as db:
+            if _version(db) is None:  # nobody was faster
+                schema.metadata.create_all(db)
+                db.execute(insert(schema.meta), {"key": "version", "value": str(schema.VERSION)})
+
+    def _migrate(self) -> None:
+        with self._altering() as db:
+            found = _version(db)
+            if found is not None and found < schema.VERSION:
+                migrate(db, found)
+
+    @contextmanager
+    def _altering(self) -> Iterator[Connection]:
+        """A transaction for changes of tables too, which Python's SQLite would otherwise commit one by one."""
         with self._writing() as db:
-            schema.metadata.create_all(db)
-            db.execute(insert(schema.meta), {"key": "version", "value": str(schema.VERSION)})
+            if db.dialect.name == "sqlite":
+                db.exec_driver_sql("BEGIN IMMEDIATE")
+            yield db
 
     @contextmanager
     def one_transaction(self) -> Iterator[None]:
@@ -112,6 +126,8 @@ def _engine(url: str, *, readonly: bool) -> Engine:
     if path is not None and readonly and not path.exists():
         raise LedgerError(f"{path}: no ledger is there; the daemon has not run yet")
     with _foreign_errors():
+        if path is not None and (why := missing(path)):
+            raise Damaged(why)
         if path is not None and not readonly:
             path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
@@ -125,21 +141,27 @@ def _pragmas(connection: sqlite3.Connection, _: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"busy_timeout={_BUSY_SECONDS * 1000}",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _readonly_pragmas(connection: sqlite3.Connection, _: object) -> None:
-    for pragma in (f"busy_timeout={_BUSY_SECONDS * 1000}", "query_only=ON"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "query_only=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _version(db: Connection) -> int | None:
-    if not db.dialect.has_table(db, "meta"):
+    """The version of the tables; None when there are none. Raises Damaged when it cannot be read."""
+    tables = inspect(db).get_table_names()
+    if not tables:
         return None
-    found = db.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "version"))
-    return int(found) if found else None
+    has_one = schema.meta.name in tables
+    found = db.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "version")) if has_one else None
+    version = version_of(found)
+    if version is None:
+        raise Damaged("its version cannot be read")
+    return version
 
 
 @contextmanager
@@ -149,6 +171,8 @@ def _foreign_errors() -> Iterator[None]:
     except IntegrityError as error:
         raise LostUpdate(f"the ledger would contradict itself: {error.orig}") from error
     except DBAPIError as error:
+        if is_damage(error.orig):
+            raise Damaged(error.orig) from error
         raise LedgerError(f"the ledger cannot be used: {error.orig}") from error
     except (SQLAlchemyError, OSError, ImportError) as error:
         raise LedgerError(f"the ledger cannot be used: {error}") from error

@@ -82,6 +82,11 @@ class Ledger(Queries, Memory, Charges, Holding):
                 self._move(db, call, Move("fail", {"verdict": verdict, "due_at": at}), at)
             self._set_job(db, job, place)
 
+    def go_alone(self, job: Job) -> Job:
+        """Let a job that waited for another one's result run for itself."""
+        with self._writing() as db:
+            return self._set_job(db, job, {"duplicate_of": None})
+
     def judge(self, job: Job, verdict: Verdict, inputs: Sequence[Input]) -> None:
         """Replace the verdict on a job that is over, and remember the files that it was passed on."""
         with self._writing() as db:

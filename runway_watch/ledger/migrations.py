@@ -1,6 +1,6 @@
 """Brings a ledger that an older version has written up to date, in one transaction: all of it or nothing."""
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from runway_watch.ledger import schema
 from runway_watch.ledger.rows import to_job
@@ -41,12 +41,23 @@ def _name_wishes(db: Connection) -> None:
 def _write_charges(db: Connection) -> None:
     """One row for what each generation has cost so far, and one for each call that is open or in doubt."""
     query = select(schema.generations, schema.jobs.c.price).join(schema.jobs)
-    calls = db.execute(query.where(schema.generations.c.submitted_at.is_not(None))).mappings().all()
-    for call in calls:
-        row = {"job": call["job"], "n": call["n"], "at": call["submitted_at"]}
-        row |= {"answered_at": call["submitted_at"], "reserved": call["estimated"] or call["price"] or 0}
+    sent = schema.generations.c.submitted_at.is_not(None) | (schema.generations.c.state == "submitting")
+    began = _began(db)
+    for call in db.execute(query.where(sent)).mappings().all():
+        submitted = call["submitted_at"] or call["due_at"]
+        row = {"job": call["job"], "n": call["n"], "at": submitted, "answered_at": submitted}
+        row |= {"reserved": call["estimated"] or call["price"] or 0, "is_doubtful": False}
         if call["credits"]:
-            db.execute(insert(schema.charges), row | {"credits": call["credits"], "is_doubtful": False})
-        if call["ended_at"] is None:
-            doubtful = call["state"] not in ("submitting", "running")
-            db.execute(insert(schema.charges), row | {"is_doubtful": doubtful})
+            db.execute(insert(schema.charges), row | {"credits": call["credits"]})
+        if call["state"] == "submitting":  # nobody has answered it yet
+            at = began.get((call["job"], call["n"]), submitted)
+            db.execute(insert(schema.charges), row | {"at": at, "answered_at": None})
+        elif call["ended_at"] is None:
+            db.execute(insert(schema.charges), row | {"is_doubtful": call["state"] != "running"})
+
+
+def _began(db: Connection) -> dict[tuple[str, int], float]:
+    """When each generation's last paid request was allowed to leave."""
+    told = schema.history.c
+    query = select(told.job, told.n, func.max(told.at)).where(told.event == "submit")
+    return {(job, n): at for job, n, at in db.execute(query.group_by(told.job, told.n))}

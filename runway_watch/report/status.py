@@ -112,6 +112,8 @@ def _line(job: Job, calls: list[Generation], holds: Sequence[Hold]) -> dict[str,
 
 def _why(job: Job, call: Generation, holds: Sequence[Hold]) -> tuple[str | None, str | None]:
     """Why a job does not go on: its own reason, or a hold of what it needs."""
+    if job.state is State.READY and job.duplicate_of is not None:
+        return "duplicate", f"it asks for the same as {job.duplicate_of}, and shares that result"
     if job.state in (State.READY, State.UPLOADING):
         for hold in holds:
             if hold.scope in ("all", "creates", job.model, job.root, job.id):

@@ -20,6 +20,7 @@ from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
 from runway_watch.records import job_of
 from runway_watch.spool.beneath import opened
 from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
+from runway_watch.spool.duplicate import duplicate
 from runway_watch.spool.rename import sync_folder
 
 RESULT, ERROR, HELD = ".result.toml", ".error.toml", ".held.toml"
@@ -160,6 +161,11 @@ class Spool:
         with _spool_errors(), suppress(FileNotFoundError):
             if _owner(path) == job.id:
                 path.unlink()
+
+    def duplicate(self, source: Path, target: Path, *, sha256: str) -> bool:
+        """Give an output a second name. False when it is not there, or not what it was. Raises SpoolError."""
+        with _spool_errors():
+            return duplicate(source, target, sha256=sha256)
 
     def tidy(self, job: Job) -> None:
         """Remove what a filed job leaves in processing/: halves of files, folders that are empty."""

@@ -5,6 +5,7 @@ retires. Their extension comes from their bytes, never from an address or a head
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,9 @@ async def collect(
     except (Interrupted, SpoolError) as error:
         return Later("interrupted", str(error))
     except OSError as error:
-        return Later("disk", f"{error.filename or 'the output'}: {error.strerror}")
+        message = f"{error.filename or 'the output'}: {error.strerror}"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return Later("disk" if full else "share", message, counts=False)
     except Oversized as error:
         return Never(_verdict("output.incomplete", f"The output is larger than allowed: {error}."))
     except _Unsafe as error:

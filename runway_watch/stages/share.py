@@ -1,0 +1,53 @@
+"""Share: give a drop the outputs of an earlier one that asked for the same. Nothing is paid for."""
+
+from collections.abc import Sequence
+
+from runway_watch.errors import SpoolError
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, State, Verdict
+from runway_watch.spool import Spool
+from runway_watch.stages.collect import staged_name
+from runway_watch.stages.retire import endings
+
+SHARED_FAILURES = ("task.", "api.rejected", "budget.job")
+"""What says something about the wish, and not about one drop's files or luck."""
+
+
+def share(
+    job: Job, call: Generation, leader: Job, calls: Sequence[Generation], *, spool: Spool, theirs: Spool
+) -> Outcome:
+    """Link, or copy, the outputs of a job that is done to where those of this one are staged.
+
+    Args:
+        job, call: who asks.
+        leader, calls: whose outputs they are.
+        spool, theirs: the folders of both.
+
+    Returns:
+        Done with `outputs`; Later when a folder is in trouble; Never when they are not there any more.
+    """
+    found: list[Output] = []
+    try:
+        for k, (suffix, output) in enumerate(endings(calls).items(), 1):
+            name = staged_name(job, call, k)
+            source = theirs.where(leader.place, leader.folder, leader.name + suffix)
+            if not spool.duplicate(source, spool.staging(job, name), sha256=output.sha256):
+                return gone(f"{source.name} is not there any more, or was changed")
+            found.append(Output(name, output.extension, output.sha256, output.size))
+    except SpoolError as error:
+        return Later("share", str(error), counts=False)
+    return Done({"outputs": tuple(found)}) if found else gone("it has no outputs")
+
+
+def gone(why: str) -> Never:
+    """The outcome when there is nothing to share: it runs for itself."""
+    return Never(
+        Verdict("collect", "output.incomplete", f"The earlier result cannot be shared: {why}."), again=True
+    )
+
+
+def shares_failure(leader: Job) -> Verdict | None:
+    """The verdict of a failed job that holds for all that ask for the same; None if another may do better."""
+    verdict = leader.verdict
+    if leader.state is not State.FAILED or verdict is None:
+        return None
+    return verdict if verdict.code.startswith(SHARED_FAILURES) else None
