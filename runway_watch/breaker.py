@@ -1,7 +1,7 @@
 """How a way to Runway has been doing: what fails in a row pauses the way for longer and longer. Pure.
 
-A way that works is wide: it may be used many times at once. One that has failed, or that nobody has tried
-yet, is tried by one alone, and widens with each success, so that whatever is wrong hits few.
+A way that works is wide: it may be used many times at once. One that nobody has tried yet is tried by few,
+one that has failed by one alone; it widens with each success, so that whatever is wrong hits few.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,9 @@ OUTAGE_AFTER = 5
 """Failures in a row after which a way counts as closed."""
 
 WIDEST = 1024
+
+FIRST_WIDTH = 2
+"""How many try a way of which nothing is known: should one of them stall, the other goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Breaker:
 
     failures: int = 0
     jobs: frozenset[str] = frozenset()
-    width: int = 1
+    width: int = FIRST_WIDTH
     until: float = 0.0
 
     def succeeded(self) -> "Breaker":
@@ -39,7 +42,7 @@ class Breaker:
         """After one that did not; `jitter` is 0 to 1."""
         failures = self.failures + 1
         seconds = wait(failures, first=pause.first, longest=pause.longest, jitter=jitter, asked=pause.asked)
-        return Breaker(failures, self.jobs | {job}, until=max(self.until, now + seconds))
+        return Breaker(failures, self.jobs | {job}, width=1, until=max(self.until, now + seconds))
 
     def is_closed(self, *, failures: int = OUTAGE_AFTER, jobs: int = 1) -> bool:
         """Whether so many in a row failed, of so many different jobs."""
