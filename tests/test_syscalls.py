@@ -19,7 +19,7 @@ import pytest
 
 from tests import invariants, one_job, straced
 from tests.forked import KILLED, Forked
-from tests.harness import KEY, PLACES, Runway, Site
+from tests.harness import KEY, PLACES, Runway, Site, eventually, simulator
 from tests.one_job import AGAIN, OVER, STUCK
 
 pytestmark = pytest.mark.skipif(bool(straced.why_not()), reason=straced.why_not())
@@ -243,3 +243,31 @@ def test_a_ledger_that_cannot_be_opened_for_writing_is_refused_at_once(opened: P
 @by_name(tuple(fault for fault in DEATHS if fault.known == STAGED))
 def test_an_output_whose_move_was_cut_is_filed_once(fault: Fault, opened: Path, tmp_path: Path) -> None:
     test_a_death_loses_nothing_and_pays_nothing_twice(replace(fault, known=""), opened, tmp_path)
+
+
+# -- the whole daemon --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "fsync,fdatasync:error=EIO:when=2+3",
+        "pwrite64:error=ENOSPC:when=5+20",
+        "renameat2:error=EACCES:when=1+2",
+        "openat:error=EMFILE:when=3+10",
+    ],
+)
+def test_a_daemon_goes_on_by_itself_when_errors_end(fault: str, tmp_path: Path) -> None:
+    report, do = tmp_path / "strace.txt", fault.split(":")[1]
+    with simulator() as runway:
+        site = Site(tmp_path, runway)
+        with site.daemon() as daemon:
+            daemon.looks()
+            with straced.sabotage(daemon.process.pid, [fault], report, threads=True):
+                for n in range(4):
+                    site.drop(f"{n}.png")
+                eventually(lambda: straced.broken(report, do).count("\n") >= 5, what="errors")
+            site.reaches(done=4)
+            assert daemon.stop() == 0
+        assert len(site.paid()) == 4
+        site.verify()
