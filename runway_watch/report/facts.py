@@ -1,0 +1,78 @@
+"""What is known of a job: what it asks for, where its files are, its price and what it has cost."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from runway_watch import records
+from runway_watch.job import Generation, Job, Place, State
+from runway_watch.spool import ERROR, HELD, RESULT, Spool
+from runway_watch.stages.retire import endings
+
+_RECORDS = {State.DONE: RESULT, State.FAILED: ERROR, State.CANCELLED: ERROR, State.HELD: HELD}
+
+
+def asks(job: Job) -> Iterator[str]:
+    """Operation, model, and every parameter that is sent."""
+    model = f" with {job.model}" if job.model else ""
+    yield f"{job.operation}{model}" if job.operation else "nothing that can be understood"
+    yield from (f"{key} = {_plain(value)}" for key, value in job.params.items() if key != "model")
+
+
+def options(job: Job) -> Iterator[str]:
+    """What its [job] table says."""
+    yield from (f"{key} = {_plain(value)}" for key, value in job.options.items())
+
+
+def files(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
+    """Where its inputs, its result and its record are, with a word about each that is not there."""
+    spool = Spool(Path(job.root))
+    yield from (_there(_where(spool, job, n)) for n in range(len(job.inputs)))
+    yield from (
+        _there(spool.where(Place.INBOX, ref.path)) + ", referred to" for ref in job.references.values()
+    )
+    if job.state is State.DONE:
+        yield from (_there(spool.where(job.place, job.folder, job.name + end)) for end in endings(calls))
+    if job.state in _RECORDS:
+        yield _there(spool.where(job.place, job.folder, job.name + _RECORDS[job.state]))
+
+
+def price(job: Job, estimate: int | None) -> str:
+    """The most that one generation of it may cost; `estimate` is Runway's own word for its like."""
+    if estimate is not None:
+        return f"at most {estimate} credits, by Runway's own estimate"
+    return "not known" if job.price is None else f"at most {job.price} credits"
+
+
+def charged(calls: Sequence[Generation]) -> str:
+    """What it has cost so far."""
+    spent, tries = sum(call.credits for call in calls), sum(call.tries for call in calls)
+    if records.charged(calls) == "unknown":
+        most = sum(call.estimated or 0 for call in calls if call.submitted_at and call.ended_at is None)
+        return f"{spent} credits so far; what the last paid call costs is not known yet (at most {most})"
+    times = f", for {tries} paid {'call' if tries == 1 else 'calls'}" if tries else ""
+    return f"{spent} credits{times}" if spent or tries else "nothing"
+
+
+def tasks(calls: Sequence[Generation]) -> Iterator[str]:
+    """Runway's name for each of its generations."""
+    yield from (f"{call.task_id} ({call.status or 'just begun'})" for call in calls if call.task_id)
+
+
+def _where(spool: Spool, job: Job, n: int) -> Path:
+    """Where an input is now: while files are moved, at one of two ends."""
+    item, path = job.inputs[n], spool.path_of(job, job.inputs[n])
+    if job.target is None or os.path.lexists(path):
+        return path
+    return spool.where(job.target, job.folder, (job.target_name or job.name) + item.suffix)
+
+
+def _there(path: Path) -> str:
+    return str(path) if os.path.lexists(path) else f"{path} (not there)"
+
+
+def _plain(value: Any) -> str:
+    return str(value) if isinstance(value, date) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,88 @@
+"""What a job depends on besides itself: holds, the queue, the job whose result it shares, and people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from runway_watch import catalogue, clock
+from runway_watch.config import RetrySettings, Settings
+from runway_watch.holds import ALL, BLIND, CREATES, DOWNLOADS, UPLOADS
+from runway_watch.job import Generation, Hold, Job, State
+from runway_watch.ledger import Ledger
+from runway_watch.states import AT_RUNWAY
+
+_WAITING = (State.READY, State.UPLOADING)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a job depends on.
+
+    Args:
+        now: seconds since 1970.
+        zone: whose wall clock times are told in.
+        holds: every open one.
+        is_running: whether a daemon runs.
+        is_watched: whether the configuration still has the job's root.
+        leader: the job whose result this one shares.
+        ahead: how many jobs of its model go first.
+        at_runway: how many generations of its model are at Runway.
+        ordered: what people have ordered about it that is not carried out yet.
+        retry: for the sweep.
+        estimate: what Runway said that its like may cost, in credits.
+    """
+
+    now: float
+    zone: tzinfo
+    holds: Sequence[Hold]
+    is_running: bool
+    is_watched: bool
+    leader: Job | None
+    ahead: int
+    at_runway: int
+    ordered: Sequence[str]
+    retry: RetrySettings
+    estimate: int | None
+
+
+def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zone: tzinfo) -> Around:
+    """What a job depends on, from the ledger."""
+    roots = [str(watch.root) for watch in settings.watch]
+    leader = ledger.job(job.duplicate_of) if job.duplicate_of is not None else None
+    traffic = ledger.traffic(roots=roots).get(job.model, {})
+    queued = [j for j in ledger.live() if j.model == job.model and j.state in _WAITING and not j.duplicate_of]
+    kind = catalogue.price_kind(job.operation, job.params) if job.operation in catalogue.OPERATIONS else ""
+    return Around(
+        now=clock.now(),
+        zone=zone,
+        holds=ledger.holds(),
+        is_running=is_running,
+        is_watched=job.root in roots,
+        leader=leader[0] if leader is not None else None,
+        ahead=sum(_turn(other) < _turn(job) for other in queued),
+        at_runway=sum(traffic.get(state, 0) for state in AT_RUNWAY),
+        ordered=[verb for _, verb, whose in ledger.orders() if whose == job.id],
+        retry=settings.retry,
+        estimate=ledger.estimate(kind),
+    )
+
+
+def _turn(job: Job) -> tuple[int, float]:
+    """Who begins first."""
+    return -job.priority, job.accepted_at
+
+
+def bars(hold: Hold, job: Job, call: Generation) -> bool:
+    """Whether a hold keeps this generation from its next step: what is paid for goes on in most of them."""
+    is_blind = hold.scope == ALL and hold.reason in BLIND
+    new = {ALL, CREATES, DOWNLOADS, job.model, job.root, job.id}
+    match call.state:
+        case State.READY:
+            return hold.scope in new
+        case State.UPLOADING:
+            return hold.scope in new or (hold.scope == UPLOADS and call.uploaded_at is None)
+        case State.RUNNING:
+            return is_blind
+        case State.COLLECTING:
+            return is_blind or hold.scope == DOWNLOADS
+    return False

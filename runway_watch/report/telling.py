@@ -1,0 +1,115 @@
+"""All that is known of a job, or of a drop that is none yet, as labelled lines."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from itertools import islice
+from pathlib import Path
+
+from runway_watch.config import Settings
+from runway_watch.job import Job, Place
+from runway_watch.ledger import Ledger
+from runway_watch.report import facts, standing
+from runway_watch.report.dropped import Drop
+from runway_watch.report.story import here, local, story
+from runway_watch.report.surroundings import around
+from runway_watch.spool import Spool
+
+_OTHERS = 10
+"""So many other jobs of the same name are told of."""
+
+
+@dataclass(slots=True)
+class Telling:
+    """What has been told so far.
+
+    Args:
+        settings: the configuration.
+        is_running: whether a daemon runs.
+    """
+
+    settings: Settings
+    is_running: bool
+    lines: list[str] = field(default_factory=list)
+    zone: tzinfo = field(default_factory=here)
+
+    def block(self, label: str, lines: Iterable[str]) -> None:
+        """Add lines under one label; none of them, no label."""
+        for line in lines:
+            self.lines.append(f"  {label:<9} {line}")
+            label = ""
+
+    def job(self, job: Job, ledger: Ledger) -> None:
+        """Tell of a job, and of others that were dropped under its name."""
+        job, calls = ledger.job(job.id) or (job, ledger.calls(job.id))
+        call = next((call for call in calls if call.state is job.state), calls[0])
+        near = around(job, ledger, self.settings, is_running=self.is_running, zone=self.zone)
+        self.lines.append(f"job {job.id}: {job.path}")
+        self.block("asks for", facts.asks(job))
+        self.block("[job]", facts.options(job))
+        self.block("files", facts.files(job, calls))
+        self.block("price", [facts.price(job, near.estimate)])
+        self.block("charged", [facts.charged(calls)])
+        self.block("task", facts.tasks(calls))
+        self.block("state", [standing.state(job, call)])
+        self.block("why", standing.why(job, call, near))
+        self.block("do", standing.advice(job, call, near))
+        self.lines += ["", "what happened (+ since it was dropped)"]
+        self.lines += [f"  {line}" for line in story(ledger.story(job.id), self.zone)]
+        same = ledger.named(root=job.root, folder=job.folder, names=[job.dropped_as], dropped=True)
+        self.others(other for other in same if other.path == job.path and other.id != job.id)
+
+    def drop(self, path: Path, drop: Drop, ledger: Ledger | None) -> None:
+        """Tell of a file in an inbox that is no job yet."""
+        self.lines.append(f"{path}: in the inbox, and no job yet")
+        self.block("files", drop.files)
+        self.block("defaults", drop.defaults)
+        self.block("why", [drop.why] if drop.why else [])
+        self.block("do", [drop.do] if drop.do else [])
+        if drop.judged is not None:
+            self._judged(drop.judged[0], ledger)
+
+    def others(self, jobs: Iterable[Job]) -> None:
+        """Name other jobs, the latest first."""
+        found = sorted(jobs, key=lambda job: job.accepted_at, reverse=True)
+        if found:
+            self.lines += ["", "other jobs of this name, the latest first"]
+        for job in islice(found, _OTHERS):
+            self.lines.append(f"  {job.id}  {job.state}, accepted {local(job.accepted_at, self.zone)}")
+        if len(found) > _OTHERS:
+            self.lines.append(f"  ... and {len(found) - _OTHERS} more")
+
+    def _judged(self, job: Job, ledger: Ledger | None) -> None:
+        """What admission says of a drop that is complete."""
+        self.block("asks for", facts.asks(job) if job.operation else [])
+        self.block("[job]", facts.options(job))
+        self.block("price", [facts.price(job, None)] if job.operation else [])
+        if job.verdict is None:
+            self.block("verdict", ["it would be accepted", *(_shared(job, ledger) if ledger else ())])
+        else:
+            self.block(
+                "verdict", [f"it would be refused ({job.verdict.code})", *standing.reasons(job.verdict)]
+            )
+            self.block("do", [job.verdict.hint] if job.verdict.hint else [])
+        taken = "with a scan soon" if self.is_running else "when the daemon runs: `runway-watch run`"
+        self.block("when", [f"after its files have lain still for a while, {taken}"])
+
+
+def _shared(job: Job, ledger: Ledger) -> Iterator[str]:
+    """Whose files a drop's were, and whose result it would share."""
+    was = _earlier(ledger, job)
+    if was is not None:
+        yield f"its files were those of job {was.id} ({was.state}), which would go on with them"
+    like = None if job.options.get("force") else ledger.like(job.wish, but=was.id if was else "")
+    if like is not None:
+        yield f"it asks for the same as job {like.id} ({like.state}): it would share its result and pay nothing"
+
+
+def _earlier(ledger: Ledger, job: Job) -> Job | None:
+    """The job that these files have left: they are not where it has them, and it is not filed in done/."""
+    spool = Spool(Path(job.root))
+    for was in ledger.called(root=job.root, folder=job.folder, name=job.name):
+        at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
+        if at_rest and not spool.present(was, was.place, was.name):
+            return was
+    return None
