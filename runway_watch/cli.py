@@ -143,6 +143,24 @@ def status(
 
 
 @app.command()
+def explain(
+    wanted: Annotated[str, typer.Argument(metavar="JOB|PATH", help="Which job, or which file.")],
+    *,
+    path: ConfigOption = None,
+) -> None:
+    """The story of one file: why it waits, or all that happened to it."""
+    from runway_watch.report.explain import explain as tell
+    from runway_watch.report.places import places
+
+    with _complaints():
+        settings = _load(path)
+        told = tell(settings, places(settings, os.environ), wanted)
+        for line in told.lines:
+            typer.echo(line)
+    raise typer.Exit(0 if told.is_known else FAILED)
+
+
+@app.command()
 def retry(
     jobs: Annotated[list[str] | None, typer.Argument(metavar="JOB|PATH...", help="Which jobs.")] = None,
     *,

@@ -102,7 +102,7 @@ def _shared(job: Job, ledger: Ledger) -> Iterator[str]:
         yield f"its files were those of job {was.id} ({was.state}), which would go on with them"
     like = None if job.options.get("force") else ledger.like(job.wish, but=was.id if was else "")
     if like is not None:
-        yield f"it asks for the same as job {like.id} ({like.state}): it would share its result and pay nothing"
+        yield f"it asks for the same as job {like.id} ({like.state}): it would share that result, for nothing"
 
 
 def _earlier(ledger: Ledger, job: Job) -> Job | None:
