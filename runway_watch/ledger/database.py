@@ -80,7 +80,7 @@ class Database:
 
     @contextmanager
     def _altering(self) -> Iterator[Connection]:
-        """A transaction for changes of tables too, which Python's SQLite would otherwise commit one by one."""
+        """A transaction that holds for tables too: Python's SQLite would commit their changes one by one."""
         with self._writing() as db:
             if db.dialect.name == "sqlite":
                 db.exec_driver_sql("BEGIN IMMEDIATE")

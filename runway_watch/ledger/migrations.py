@@ -44,16 +44,16 @@ def _write_charges(db: Connection) -> None:
     sent = schema.generations.c.submitted_at.is_not(None) | (schema.generations.c.state == "submitting")
     began = _began(db)
     for call in db.execute(query.where(sent)).mappings().all():
-        submitted = call["submitted_at"] or call["due_at"]
-        row = {"job": call["job"], "n": call["n"], "at": submitted, "answered_at": submitted}
-        row |= {"reserved": call["estimated"] or call["price"] or 0, "is_doubtful": False}
+        at = call["submitted_at"]
+        row = {"job": call["job"], "n": call["n"], "at": at, "answered_at": at, "is_doubtful": False}
+        row |= {"reserved": call["estimated"] or call["price"] or 0}
         if call["credits"]:
             db.execute(insert(schema.charges), row | {"credits": call["credits"]})
-        if call["state"] == "submitting":  # nobody has answered it yet
-            at = began.get((call["job"], call["n"]), submitted)
-            db.execute(insert(schema.charges), row | {"at": at, "answered_at": None})
-        elif call["ended_at"] is None:
+        if at is not None and call["ended_at"] is None:
             db.execute(insert(schema.charges), row | {"is_doubtful": call["state"] != "running"})
+        if call["state"] == "submitting":  # nobody has answered it yet; charges are written in their order
+            began_at = began.get((call["job"], call["n"]), call["due_at"])
+            db.execute(insert(schema.charges), row | {"at": began_at, "answered_at": None})
 
 
 def _began(db: Connection) -> dict[tuple[str, int], float]:
