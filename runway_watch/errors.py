@@ -20,6 +20,7 @@
     │   ├── NameTaken          the target name exists; nothing was replaced
     │   └── OutputGone         a fetched output vanished before it was filed
     └── LedgerError            the ledger cannot be used
+        ├── NoLedger           there is none yet: the daemon has not run
         ├── LedgerLocked       another daemon has it (exit code 4)
         └── LostUpdate         a row was not in the state it was expected in
 
@@ -150,6 +151,10 @@ class OutputGone(SpoolError):
 
 class LedgerError(RunwayWatchError):
     """The ledger cannot be used."""
+
+
+class NoLedger(LedgerError):
+    """There is none yet: the daemon has not run."""
 
 
 class LedgerLocked(LedgerError):

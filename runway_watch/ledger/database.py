@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from runway_watch.errors import LedgerError, LostUpdate
+from runway_watch.errors import LedgerError, LostUpdate, NoLedger
 from runway_watch.ledger import schema
 from runway_watch.ledger.aside import BUSY_SECONDS, Damaged, is_damage, missing, version_of
 from runway_watch.ledger.migrations import migrate
@@ -44,7 +44,7 @@ class Database:
         with self._reading() as db:
             found = _version(db)
         if found is None and readonly:
-            raise LedgerError("the ledger is empty: the daemon has not run yet")
+            raise NoLedger("the ledger is empty: the daemon has not run yet")
         if found is None:
             self._make()
         elif found > schema.VERSION:
@@ -124,7 +124,7 @@ def file_of(url: str) -> Path | None:
 def _engine(url: str, *, readonly: bool) -> Engine:
     path = file_of(url)
     if path is not None and readonly and not path.exists():
-        raise LedgerError(f"{path}: no ledger is there; the daemon has not run yet")
+        raise NoLedger(f"{path}: no ledger is there; the daemon has not run yet")
     with _foreign_errors():
         if path is not None and (why := missing(path)):
             raise Damaged(why)

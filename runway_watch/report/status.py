@@ -9,7 +9,7 @@ from runway_watch import clock, log
 from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import KEPT
 from runway_watch.daemon.purser import hours_of
-from runway_watch.errors import LedgerError
+from runway_watch.errors import NoLedger
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
 from runway_watch.report.places import Places
@@ -63,9 +63,7 @@ class _Known:
 def _from_ledger(settings: Settings, places: Places) -> _Known:
     try:
         ledger = Ledger(places.ledger_url, readonly=True)
-    except LedgerError:
-        if places.ledger is not None and places.ledger.exists():
-            raise
+    except NoLedger:
         return _Known()
     with ledger:
         account = ledger.recall(KEPT) or {}
