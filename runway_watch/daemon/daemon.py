@@ -235,14 +235,14 @@ class Daemon:
         if not quiet or self._dispatch.is_set():
             return False
         keeper = bench.keeper
-        patient = not keeper.is_hopeless(tries=self._settings.retry.attempts)
+        hopeless = keeper.is_hopeless(tries=self._settings.retry.attempts)
         active = await bench.clerk(
             bench.ledger.active,
             at=clock.now(),
             roots=set(bench.spools),
-            new=keeper.roots if keeper.may_begin or patient else (),
+            new=() if hopeless else keeper.roots,
             barred=keeper.barred,
-            asks=keeper.may_ask or patient,
+            asks=keeper.may_ask or not hopeless,
         )
         return active == 0 and not self._dispatch.is_set()
 

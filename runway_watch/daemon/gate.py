@@ -12,7 +12,7 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.moves import Planned, commit
 from runway_watch.daemon.work import Work, key_of
 from runway_watch.decide import Move
-from runway_watch.holds import ALL, CREATES, Facts, barrier, unaffordable
+from runway_watch.holds import ALL, Facts, barrier, unaffordable
 from runway_watch.job import Generation, Job, State
 from runway_watch.stages.share import shares_failure
 
@@ -98,10 +98,10 @@ class Gate:
         self, model: str, counts: Counts, facts: Facts, *, sending: int
     ) -> tuple[list[Sending], Facts]:
         """Commit `submitting` for as many as there are slots, ways and money."""
-        ways, now = self._bench.keeper.ways, facts.now
+        keeper, now, running = self._bench.keeper, facts.now, _at_runway(counts)
         slots = self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead
-        room = min(slots - _at_runway(counts), ways.room(CREATES, in_use=sending, now=now))
-        if now < ways[model].until:
+        room = min(slots - running, keeper.room(sending=sending, running=running, now=now))
+        if now < keeper.ways[model].until:
             return [], facts
         pairs = await self._queue(State.UPLOADING, model, now, min(room, counts.get(State.UPLOADING, 0)))
         moves: list[Planned] = []

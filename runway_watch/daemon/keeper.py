@@ -50,9 +50,6 @@ CREDITS_LOOK_SECONDS = 60.0
 KEY = "key"
 """The way of the key: after a refusal it rests, however well the account can be looked at with it."""
 
-_STOP = frozenset({ALL, CREATES, DOWNLOADS})
-"""Scopes in which nothing new is begun at all; where only uploads fail, what has been uploaded goes on."""
-
 
 class Keeper:
     """The holds of one daemon.
@@ -88,7 +85,7 @@ class Keeper:
     @property
     def may_begin(self) -> bool:
         """Whether anything new may begin at all."""
-        return not any(hold.scope in _STOP for hold in self._open.values())
+        return not any(hold.scope == ALL for hold in self._open.values())
 
     @property
     def may_ask(self) -> bool:
@@ -127,9 +124,25 @@ class Keeper:
 
     def is_hopeless(self, *, tries: int) -> bool:
         """Whether who waits only for a while should not wait for the end of what bars everything."""
-        failures = max(self.ways[way].failures for way in (API, CREATES))
-        is_short = failures < OUTAGE_AFTER + tries
-        return any(h.reason != "outage" or not is_short for h in self._open.values() if h.scope in _STOP)
+        for hold in self._open.values():
+            if hold.scope == ALL and hold.reason != "outage":
+                return True
+            if hold.reason == "outage" and self.ways[hold.scope].failures >= OUTAGE_AFTER + tries:
+                return True
+        return False
+
+    def room(self, *, sending: int, running: int, now: float) -> int:
+        """How many more paid requests may be sent, as far as the ways to Runway allow.
+
+        Args:
+            sending: how many are on their way.
+            running: how many are at Runway; what cannot be fetched is not bought in heaps.
+        """
+        fetching = 0 if self.ways[DOWNLOADS].failures == 0 else running
+        return min(
+            self.ways.room(CREATES, in_use=sending, now=now),
+            self.ways.room(DOWNLOADS, in_use=fetching, now=now),
+        )
 
     # -- how they begin and end ------------------------------------------------------------------------
 
