@@ -1,0 +1,239 @@
+"""When what waits would begin and end, and what stops it first. Pure.
+
+The rules are those by which generations are begun: the order is that of the list, a model has its slots,
+a day its cap, and what cannot be paid for holds up everything after it. What each may cost at the most
+counts as what it costs. Waiting costs nothing here, and neither do uploads, questions and downloads: they
+run beside what is generated.
+"""
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from math import inf
+
+from runway_watch.hours import Hours
+
+DAY = 24 * 3600.0
+"""Seconds for which a begun generation counts towards Runway's daily limit of its model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One generation that is still to be begun.
+
+    Args:
+        model: which slots it takes.
+        seconds: how long it takes once it has begun.
+        credits: the most that it may cost; None when nobody knows.
+        not_before: the moment before which it must not begin, seconds since 1970.
+    """
+
+    model: str
+    seconds: float
+    credits: int | None
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What a model allows.
+
+    Args:
+        slots: generations at a time.
+        busy: the moments at which those end that run already.
+        daily: generations that may begin in 24 h; None for any number.
+        used: how many have begun in the last 24 h; when is not known, so they count from now on.
+    """
+
+    slots: int = 1
+    busy: Sequence[float] = ()
+    daily: int | None = None
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What there is to pay with, in credits.
+
+    Args:
+        available: what the balance leaves above the reserve; None when it is not known.
+        cap: for each budget day; 0 for none.
+        spent: today's share of the cap that is gone.
+    """
+
+    available: int | None = None
+    cap: int = 0
+    spent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When an item begins and ends, seconds since 1970; None for both when it never does, and then why.
+
+    `barred` is "credits", "budget" (dearer than the cap of a whole day, or nobody knows) or "slots".
+    """
+
+    begins: float | None = None
+    ends: float | None = None
+    barred: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The first time that the money does not suffice.
+
+    Args:
+        reason: "credits" (the balance) or "budget" (today's cap).
+        begun: how many have begun by then.
+        last: the place in the list of the last of these; None if there is none.
+        next: the place of the first that has to wait.
+        until: when it goes on; None when nobody knows.
+    """
+
+    reason: str
+    begun: int
+    last: int | None
+    next: int
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would happen: a span for each item, in the order of the items, and the stops as they come."""
+
+    spans: tuple[Span, ...]
+    stops: tuple[Stop, ...]
+
+    @property
+    def ends(self) -> float | None:
+        """When the last of all that can end has ended; None when nothing begins."""
+        return max((span.ends for span in self.spans if span.ends is not None), default=None)
+
+
+def forecast(
+    items: Sequence[Item], *, now: float, hours: Hours, lanes: Mapping[str, Lane], money: Money
+) -> Forecast:
+    """Let time pass until everything has ended that can.
+
+    Args:
+        items: what waits, the first first.
+        now: the moment at which it begins.
+        hours: the window and the budget day.
+        lanes: by model; a model that is not in it has one slot.
+        money: as it stands now.
+    """
+    future = _Future(items, now=now, hours=hours, lanes=lanes, money=money)
+    moment: float | None = now
+    while moment is not None:
+        moment = future.begin(moment)
+    return future.told()
+
+
+class _Road:
+    """A model's slots as time passes, and what waits for them."""
+
+    def __init__(self, lane: Lane, now: float) -> None:
+        self._slots, self._daily = lane.slots, lane.daily
+        self._ends = list(lane.busy)
+        heapify(self._ends)
+        self._begun = deque([now] * lane.used)
+        self.waiting: list[int] = []
+        """A heap of places in the list: the first goes next."""
+
+    def opens(self, now: float) -> float:
+        """When the next may begin, as far as the model goes: now, later, or never (infinity)."""
+        while self._ends and self._ends[0] <= now:
+            heappop(self._ends)
+        while self._begun and self._begun[0] <= now - DAY:
+            self._begun.popleft()
+        if self._slots <= 0 or self._daily == 0:
+            return inf
+        opens = now
+        if len(self._ends) >= self._slots:
+            opens = sorted(self._ends)[-self._slots]
+        if self._daily is not None and len(self._begun) >= self._daily:
+            opens = max(opens, self._begun[-self._daily] + DAY)
+        return opens
+
+    def begin(self, now: float, ends: float) -> None:
+        """Let the next begin."""
+        heappop(self.waiting)
+        heappush(self._ends, ends)
+        self._begun.append(now)
+
+
+class _Future:
+    """What has begun up to a moment, and what is left to pay with."""
+
+    def __init__(
+        self, items: Sequence[Item], *, now: float, hours: Hours, lanes: Mapping[str, Lane], money: Money
+    ) -> None:
+        self._items, self._hours = items, hours
+        self._roads = {item.model: _Road(lanes.get(item.model, Lane()), now) for item in items}
+        self._later = [(item.not_before, n) for n, item in enumerate(items)]
+        heapify(self._later)
+        self._cap, self._spent, self._available = money.cap, money.spent, money.available
+        self._day_ends = hours.day_ends(now)
+        self._begun: list[int] = []
+        self._spans: dict[int, Span] = {}
+        self._stops: dict[str, Stop] = {}
+
+    def begin(self, now: float) -> float | None:
+        """Begin all that may at this moment. Returns the next one at which more may; None if there is none."""
+        self._wake(now)
+        moments = [self._later[0][0]] if self._later else []
+        closed: set[str] = set()
+        while (road := self._next_road(closed)) is not None:
+            n = road.waiting[0]
+            item = self._items[n]
+            if self._cap and (item.credits is None or item.credits > self._cap):
+                self._spans[heappop(road.waiting)] = Span(barred="budget")
+                continue
+            opens = max(road.opens(now), self._hours.closed_until(now, needed=item.seconds) or now)
+            if opens > now:
+                closed.add(item.model)
+                moments.append(opens)
+            elif (stop := self._pay(n)) is not None:
+                return self._stand_still(stop)
+            else:
+                road.begin(now, now + item.seconds)
+                self._spans[n] = Span(now, now + item.seconds)
+        return min((moment for moment in moments if moment < inf), default=None)
+
+    def told(self) -> Forecast:
+        """All of it. What has not begun by the end never does."""
+        rest = Span(barred="credits" if "credits" in self._stops else "slots")
+        spans = (self._spans.get(n, rest) for n in range(len(self._items)))
+        return Forecast(tuple(spans), tuple(self._stops.values()))
+
+    def _wake(self, now: float) -> None:
+        """Let those wait for their slots whose moment has come, and a new budget day begin."""
+        while self._later and self._later[0][0] <= now:
+            _, n = heappop(self._later)
+            heappush(self._roads[self._items[n].model].waiting, n)
+        if now >= self._day_ends:
+            self._spent, self._day_ends = 0, self._hours.day_ends(now)
+
+    def _next_road(self, closed: Collection[str]) -> _Road | None:
+        """The model whose turn it is: that of the first in the list."""
+        roads = [road for model, road in self._roads.items() if road.waiting and model not in closed]
+        return min(roads, key=lambda road: road.waiting[0], default=None)
+
+    def _pay(self, n: int) -> Stop | None:
+        """Take an item's price from what there is; what stops it where that is too little."""
+        price = self._items[n].credits or 0
+        last = self._begun[-1] if self._begun else None
+        if self._cap and self._spent + price > self._cap:
+            return Stop("budget", len(self._begun), last, n, self._day_ends)
+        if self._available is not None and self._available < price:
+            return Stop("credits", len(self._begun), last, n, None)
+        self._spent += price
+        self._available = None if self._available is None else self._available - price
+        self._begun.append(n)
+        return None
+
+    def _stand_still(self, stop: Stop) -> float | None:
+        """Note what stops everything, and say when it goes on."""
+        self._stops.setdefault(stop.reason, stop)
+        return stop.until
