@@ -17,7 +17,10 @@ from runway_watch.stages.survey import UNSUPPORTED, Candidate, defaults, join, s
 _JUNK = "such a name is never taken for a drop, nor what lies below a folder of such a name"
 _DEFAULTS = "it gives defaults to the drops in its folder and below"
 _CLOSED = "it cannot be looked at: its folder is closed to us, or its name is not UTF-8"
-_DO = {UNSUPPORTED: "move it away, or give it the extension of what it is"}
+_DO = {
+    UNSUPPORTED: "move it away, or give it the extension of what it is",
+    "waits for its sidecar": 'put that beside it; one line is enough: prompt_text = "what is to happen"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ def look(spot: Spot, settings: Settings) -> Drop:
     why = found.waiting.get(
         path, "it cannot be looked at: its folder is closed to us, or its name is not UTF-8"
     )
-    return Drop(_group_of(spot, found.seen), beside, why, _DO.get(why, ""))
+    do = next((do for begins, do in _DO.items() if why.startswith(begins)), "")
+    return Drop(_group_of(spot, found.seen), beside, why, do)
 
 
 def _passed_over(spot: Spot, spool: Spool) -> Drop | None:

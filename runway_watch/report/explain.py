@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runway_watch import drops, records
@@ -75,7 +76,7 @@ def _tell(telling: Telling, ledger: Ledger | None, wanted: str) -> bool:
     if spot is None:
         return _unknown(telling, wanted)
     if spot.path.is_dir() and not spot.path.is_symlink():
-        return _say(telling, f"{spot.path}: a folder", "name a file in it; `runway-watch status` shows all")
+        return _folder(telling, str(spot.path))
     if not spot.is_taken:
         return _say(telling, f"{spot.path}: nothing lies there, and no job was dropped under that name")
     return _in_inbox(telling, ledger, spot) if spot.place is Place.INBOX else _stray(telling, ledger, spot)
@@ -117,9 +118,15 @@ def _stray(telling: Telling, ledger: Ledger | None, spot: Spot) -> bool:
 def _unknown(telling: Telling, wanted: str) -> bool:
     """Neither a job nor a file in one of the four folders."""
     roots = ", ".join(str(watch.root) for watch in telling.settings.watch)
+    if Path(wanted).is_dir():
+        return _folder(telling, wanted)
     if os.path.lexists(wanted):
         return _say(telling, f"{wanted}: outside of the four folders of what is watched ({roots})")
     return _say(telling, f"{wanted}: no job has this id, and no such file lies in what is watched ({roots})")
+
+
+def _folder(telling: Telling, path: str) -> bool:
+    return _say(telling, f"{path}: a folder", "name a file in it; `runway-watch status` shows all that wait")
 
 
 def _say(telling: Telling, what: str, do: str = "") -> bool:

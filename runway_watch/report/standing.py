@@ -27,13 +27,11 @@ _ENDS: Mapping[str, str] = {
     "budget": "ends when the cap allows it",
     "daily_limit": "ends by itself when the account's figures say so",
     "outage": "ends by itself when Runway answers again",
-    "moderation": "ends by `runway-watch resume` only",
     "window": "ends by itself when the window opens",
     "share": "ends by itself when the folder is back",
     "disk": "ends by itself when there is room",
-    "paused": "ends by `runway-watch resume` only",
 }
-"""How each hold ends (contract, section 6)."""
+"""How each hold ends (contract, section 6), where its message does not say so."""
 
 _REMEDIES: Mapping[str, str] = {
     "credentials": "give the daemon a key that works (`api.key_file`); `runway-watch check` tries it",
@@ -79,7 +77,7 @@ def why(job: Job, call: Generation, around: Around) -> Iterator[str]:
         yield from _waits(job, call, around)
     if not around.is_watched:
         yield f"{job.root} is not in the configuration any more: nothing looks after it"
-    if not around.is_running:
+    if not around.is_running and job.state is not State.HELD:
         yield "no daemon is running"
 
 
@@ -129,16 +127,17 @@ def _waits(job: Job, call: Generation, around: Around) -> Iterator[str]:
         yield f"{call.reason}: {call.message or 'it did not work yet'}{due}"
     elif job.state is State.READY and due:
         yield f"its sidecar says `not_before`: it begins at {_when(call.due_at, around)}"
-    elif job.state in (State.READY, State.UPLOADING) and not barring:
-        yield f"it waits for its turn: {around.at_runway} of {job.model} at Runway, {around.ahead} before it"
     elif job.state is State.SUBMITTING and not around.is_running:
         yield "the daemon ended before Runway answered: it will be held, as nobody knows whether it was paid"
+    if job.state in (State.READY, State.UPLOADING) and not barring and not due:
+        yield f"it waits for its turn: {around.at_runway} of {job.model} at Runway, {around.ahead} before it"
 
 
 def _hold(hold: Hold, around: Around) -> str:
     what = "" if hold.scope == ALL else f" of {hold.scope}"
-    ends = f"ends at {_when(hold.until, around)}" if hold.until is not None else _ENDS.get(hold.reason, "")
-    return f"hold `{hold.reason}`{what} since {local(hold.since, around.zone)}: {hold.message}; it {ends}"
+    known = f"ends at {_when(hold.until, around)}" if hold.until is not None else _ENDS.get(hold.reason)
+    ends = f"; it {known}" if known else ""
+    return f"hold `{hold.reason}`{what} since {local(hold.since, around.zone)}: {hold.message}{ends}"
 
 
 def _follows(leader: str, job: Job | None) -> str:
@@ -151,7 +150,7 @@ def _second_chances(job: Job, around: Around) -> Iterator[str]:
     if may_sweep(job, sweeps=around.retry.sweeps):
         times = f"{job.sweeps} of {around.retry.sweeps} times so far"
         yield f"it is tried again by itself, every {every} ({times})"
-    if job.place is Place.FAILED:
+    if job.place is Place.FAILED and "Mend" not in (job.verdict.hint if job.verdict else ""):
         yield f"mend the sidecar or the picture where it lies in failed/, and save it: seen within {every}"
     yield f"or move its files back to the inbox, or say `runway-watch retry {job.id}`"
 

@@ -50,7 +50,8 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
     roots = [str(watch.root) for watch in settings.watch]
     leader = ledger.job(job.duplicate_of) if job.duplicate_of is not None else None
     traffic = ledger.traffic(roots=roots).get(job.model, {})
-    queued = [j for j in ledger.live() if j.model == job.model and j.state in _WAITING and not j.duplicate_of]
+    queue = ledger.live() if job.state in _WAITING else []
+    rivals = [j for j in queue if j.model == job.model and j.state in _WAITING and not j.duplicate_of]
     kind = catalogue.price_kind(job.operation, job.params) if job.operation in catalogue.OPERATIONS else ""
     return Around(
         now=clock.now(),
@@ -59,7 +60,7 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
         is_running=is_running,
         is_watched=job.root in roots,
         leader=leader[0] if leader is not None else None,
-        ahead=sum(_turn(other) < _turn(job) for other in queued),
+        ahead=sum(_turn(other) < _turn(job) for other in rivals),
         at_runway=sum(traffic.get(state, 0) for state in AT_RUNWAY),
         ordered=[verb for _, verb, whose in ledger.orders() if whose == job.id],
         retry=settings.retry,

@@ -54,14 +54,14 @@ class Telling:
         self.block("state", [standing.state(job, call)])
         self.block("why", standing.why(job, call, near))
         self.block("do", standing.advice(job, call, near))
-        self.lines += ["", "what happened (+ since it was dropped)"]
+        self.lines += ["", "what happened (+ since it was taken in)"]
         self.lines += [f"  {line}" for line in story(ledger.story(job.id), self.zone)]
         same = ledger.named(root=job.root, folder=job.folder, names=[job.dropped_as], dropped=True)
         self.others(other for other in same if other.path == job.path and other.id != job.id)
 
     def drop(self, path: Path, drop: Drop, ledger: Ledger | None) -> None:
         """Tell of a file in an inbox that is no job yet."""
-        self.lines.append(f"{path}: in the inbox, and no job yet")
+        self.lines.append(f"{path}: lies in the inbox")
         self.block("files", drop.files)
         self.block("defaults", drop.defaults)
         self.block("why", [drop.why] if drop.why else [])
