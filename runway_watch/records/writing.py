@@ -1,6 +1,7 @@
-"""What is written beside a job: result, error and held records, as TOML text. Values in, text out."""
+"""Writing the records: values in, text out."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import tomli_w
@@ -34,8 +35,10 @@ def result(
         "submitted_at": as_utc(min(submitted)) if submitted else None,
         "finished_at": as_utc(at),
         "credits": sum(g.credits for g in generations),
+        "duplicate_of": job.duplicate_of,
         "request": dict(job.params),
         "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],
+        "ledger": _for_ledger(job),
     }
     return tomli_w.dumps(_without_none(table))
 
@@ -60,6 +63,11 @@ def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
         "task_id": task,
         "failure_code": verdict.failure_code,
         "http_status": verdict.http_status,
+        "operation": job.operation or None,
+        "accepted_at": as_utc(job.accepted_at),
+        "request": dict(job.params) or None,
+        "generation": [_generation(g, []) for g in generations],
+        "ledger": _for_ledger(job),
     }
     return tomli_w.dumps(_without_none(table))
 
@@ -112,6 +120,19 @@ def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
         "outputs": outputs,
         "output_sha256": [o.sha256 for o in generation.outputs],
         "failure_code": generation.verdict.failure_code if generation.verdict else None,
+        "submitted_at": None if started is None else as_utc(started),
+        "tries": generation.tries,
+    }
+
+
+def _for_ledger(job: Job) -> dict[str, Any]:
+    return {
+        "wish": job.wish,
+        "dropped_as": job.dropped_as,
+        "price": job.price,
+        "sweeps": job.sweeps,
+        "file": [asdict(item) for item in job.inputs],
+        "reference": [{"written": name, **asdict(found)} for name, found in job.references.items()],
     }
 
 

@@ -1,0 +1,125 @@
+"""Reading the records back.
+
+They lie where strangers can write: what was not written by runway-watch is refused before a parser spends
+seconds on it, and nothing in a record says where a file is.
+"""
+
+import re
+import tomllib
+from dataclasses import fields
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from runway_watch.job import Verdict
+from runway_watch.records.writing import SCHEMA
+
+_STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
+_FOREIGN = re.compile(r"""["']|(?:\.\s*[\w-]*\s*){17}""")
+"""Other quotes than tomli_w's, or a key with so many dots that it would keep the parser busy."""
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class File(_Written):
+    """An input: what followed the group's name, and how it was when it was admitted."""
+
+    suffix: str = Field(pattern=r"^\.[^/\x00]+$")
+    dropped_as: str
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+class Referred(_Written):
+    """A file of the inbox that the sidecar refers to."""
+
+    written: str
+    path: str
+    sha256: str
+    size: int
+    mime: str
+
+
+class Call(_Written):
+    """A generation."""
+
+    task_id: str | None = None
+    status: str | None = None
+    credits: int = 0
+    seconds: float = 0.0
+    outputs: list[str] = []
+    output_sha256: list[str] = []
+    failure_code: str | None = None
+    submitted_at: AwareDatetime | None = None
+    tries: int = 0
+
+
+class Kept(_Written):
+    """The table `[ledger]`."""
+
+    wish: str = ""
+    dropped_as: str = ""
+    price: int | None = None
+    sweeps: int = 0
+    file: list[File] = []
+    reference: list[Referred] = []
+
+
+class Record(_Written):
+    """A record that was read back. Older ones lack what has a default here."""
+
+    job: str = Field(pattern=r"^[0-9A-Za-z-]{1,40}$")
+    status: Literal["done", "failed", "held"]
+    operation: str = ""
+    input_sha256: str = ""
+    accepted_at: AwareDatetime | None = None
+    submitted_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    since: AwareDatetime | None = None
+    credits: int = 0
+    charged: str = ""
+    task_id: str | None = None
+    attempts: int = 0
+    duplicate_of: str | None = None
+    request: dict[str, Any] = {}
+    generation: list[Call] = []
+    ledger: Kept = Kept()
+    stage: str = ""
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    problems: list[str] = []
+    retryable: bool = False
+    failure_code: str | None = None
+    http_status: int | None = None
+    evidence: dict[str, str | int] = {}
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Why it did not work, or is held; None for what is done."""
+        if self.status == "done":
+            return None
+        told = self.model_dump(include={f.name for f in fields(Verdict)})
+        return Verdict(**told | {"problems": tuple(self.problems), "stage": self.stage or "submit"})
+
+
+def read(text: str) -> Record:
+    """Read a record back. Raises ValueError for what is none of ours, or of another schema."""
+    bare = _STRING.sub("", text)
+    if _FOREIGN.search(bare):
+        raise ValueError("nothing that runway-watch would write")
+    try:
+        table = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("its lists are nested too deep") from None
+    if table.get("schema") != SCHEMA:
+        raise ValueError(f"its schema is not {SCHEMA}")
+    seen = {key: value for key, value in table.items() if key.endswith(("_before", "_after"))}
+    try:
+        return Record.model_validate(table | {"evidence": seen})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}") from None
