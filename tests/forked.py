@@ -32,6 +32,9 @@ _context.set_forkserver_preload(
     [
         *("tests.killing", "tests.forked", "runway_watch.simulator.__main__"),
         *(f"runway_watch.report.{name}" for name in ("check", "retrying", "status", "tables")),
+        # What is imported only when it is used for the first time.
+        *("httpcore", "anyio._backends._asyncio", "apscheduler.executors.asyncio"),
+        *("PIL.PngImagePlugin", "PIL.JpegImagePlugin", "PIL.WebPImagePlugin"),
     ]
 )
 
@@ -155,10 +158,12 @@ def _command(
 
 
 def _simulate(flags: tuple[str, ...], announced: Connection) -> None:
+    import logging
     import sys
 
     from runway_watch.simulator.__main__ import main
 
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # whom it talks to may be killed
     _become(1, os.dup(announced.fileno()))
     sys.argv = ["simulator", *flags]
     main()

@@ -4,6 +4,7 @@ Nothing here sleeps blindly: whatever has to happen is looked for until a deadli
 stands in the failure.
 """
 
+import functools
 import hashlib
 import io
 import itertools
@@ -12,16 +13,18 @@ import os
 import shutil
 import signal
 import sqlite3
+import ssl
 import subprocess
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import certifi
 import httpx
 from PIL import Image
 
@@ -31,6 +34,8 @@ from tests.forked import REPOSITORY, Forked
 T = TypeVar("T")
 KEY = "key_" + hashlib.sha512(b"tests").hexdigest()
 PLACES = ("inbox", "processing", "done", "failed")
+AUTHORITY = "authority.pem"
+"""One certificate is read in no time; all that there are take a daemon a tenth of a second. None is used."""
 
 CONFIG = """
 [api]
@@ -67,6 +72,9 @@ DEFAULTS: Mapping[str, Any] = {
     "max_output_mb": 4096,
     "level": "debug",
 }
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For plain HTTP. httpx would read all the authorities that there are for every call."""
 
 _numbers = itertools.count(1)
 
@@ -110,7 +118,11 @@ class Runway:
 
     def fault(self, on: str, do: Mapping[str, Any], **more: Any) -> None:
         """Add one rule."""
-        self._call("POST", "faults", {"on": on, "do": do, **more})
+        self.faults([{"on": on, "do": do, **more}])
+
+    def faults(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """Add rules."""
+        self._call("POST", "faults", list(rules))
 
     def hits(self) -> list[int]:
         """How often each rule has hit."""
@@ -125,7 +137,8 @@ class Runway:
         self._call("POST", "set", account)
 
     def _call(self, method: str, what: str, body: Any = None) -> httpx.Response:
-        answer = httpx.request(method, f"{self.base_url}/_simulator/{what}", json=body, timeout=60)
+        address = f"{self.base_url}/_simulator/{what}"
+        answer = httpx.request(method, address, json=body, timeout=60, verify=_NO_TLS, trust_env=False)
         answer.raise_for_status()
         return answer
 
@@ -185,6 +198,7 @@ class Site:
         self.config, self.logs = self.base / "config.toml", self.base / "logs"
         for folder in (self.root / "inbox", self.logs):
             folder.mkdir(parents=True, exist_ok=True)
+        (self.base / AUTHORITY).write_text(_authority())
         self.configure()
 
     def configure(self, **settings: Any) -> None:
@@ -198,7 +212,8 @@ class Site:
     @property
     def environment(self) -> dict[str, str]:
         """What a daemon's process is given."""
-        return {"RUNWAYML_API_SECRET": self.runway.key, "PYTHONUNBUFFERED": "1"}
+        trust = {"SSL_CERT_FILE": str(self.base / AUTHORITY)}
+        return {"RUNWAYML_API_SECRET": self.runway.key, "PYTHONUNBUFFERED": "1"} | trust
 
     # -- dropping --------------------------------------------------------------------------------------
 
@@ -283,7 +298,7 @@ class Site:
     @contextmanager
     def daemon(self, **environment: str) -> Iterator[Daemon]:
         """A running daemon; killed at the end if it has not been stopped."""
-        log = self.logs / f"{next(_numbers)}.log"
+        log = self.logs / f"daemon {next(_numbers)}.log"
         process = forked.command(
             *("run", "--config", str(self.config)),
             environment=self.surroundings(self.environment | environment),
@@ -321,6 +336,12 @@ class Site:
 def sidecar(prompt: str, text: str = "") -> bytes:
     """A sidecar with a prompt and more."""
     return f'prompt_text = "{prompt}"\n{text}\n'.encode()
+
+
+@functools.cache
+def _authority() -> str:
+    end = "-----END CERTIFICATE-----\n"
+    return Path(certifi.where()).read_text().partition(end)[0] + end
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
