@@ -1,0 +1,157 @@
+"""The machine's clock is set while a daemon of its own is at work: no test touches what the daemon reads.
+
+libfaketime answers its questions for the time, from a file that is rewritten under way; the clock that
+nobody can set goes on as it is. Work goes on within seconds, and nothing is paid for twice.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.forked import REPOSITORY
+from tests.harness import Runway, Site, eventually, simulator
+
+LIBRARY = next(
+    (
+        path
+        for top in ("/usr/lib", "/usr/lib64", "/usr/local/lib")
+        for pattern in ("*/faketime/libfaketimeMT.so.1", "faketime/libfaketimeMT.so.1")
+        for path in sorted(Path(top).glob(pattern))
+    ),
+    None,
+)
+pytestmark = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
+
+HOUR, YEARS = 3600, 10 * 365 * 86_400
+
+
+class Clock:
+    """The clock of the machine on which the daemon believes itself to be."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.set(0)
+
+    def set(self, ahead: int) -> None:
+        """Set it so many seconds ahead of what it really is."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(f"{ahead:+d}\n")
+        fresh.rename(self.file)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets a process believe it."""
+        return {
+            "LD_PRELOAD": str(LIBRARY),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",  # the times of files on a share are not this machine's
+        }
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[Runway]:
+    with simulator(seconds=1.5) as runway:
+        yield runway
+
+
+@pytest.fixture
+def site(stand_in: Runway, tmp_path: Path) -> Site:
+    stand_in.well()
+    made = Site(tmp_path, stand_in)
+    # libfaketime spoils the sleep until a moment of the true clock in which watchdog groups its events.
+    made.config.write_text(made.config.read_text().replace("[[watch]]", '[[watch]]\nobserve = "polling"'))
+    return made
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    return Clock(tmp_path / "clock")
+
+
+@contextmanager
+def daemon(site: Site, clock: Clock) -> Iterator["subprocess.Popen[bytes]"]:
+    """A daemon that was started anew: what is forked has loaded its libraries already."""
+    command = [sys.executable, "-m", "runway_watch", "run", "--config", str(site.config)]
+    environment = site.surroundings() | clock.environment | {"PYTHONPATH": str(REPOSITORY)}
+    with (
+        (site.logs / f"{len(list(site.logs.iterdir()))}.log").open("wb") as log,
+        subprocess.Popen(command, stderr=log, cwd=site.base, env=environment) as process,
+    ):
+        try:
+            yield process
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def jumps(site: Site) -> int:
+    """How often a daemon has noticed that its clock was set."""
+    return sum(path.read_text().count('"clock.jumped"') for path in site.logs.iterdir())
+
+
+def ends(site: Site, paid: int) -> None:
+    """All is done, and paid for once."""
+    site.reaches(done=paid, seconds=30)
+    assert len(site.paid()) == paid
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR, YEARS], ids=["an hour back", "an hour on", "ten years on"])
+def test_what_runs_and_what_comes_goes_on_after_the_clock_was_set(
+    ahead: int, site: Site, clock: Clock
+) -> None:
+    with daemon(site, clock):
+        site.drop("running.png")
+        site.reaches(running=1)
+        clock.set(ahead)
+        site.drop("coming.png")
+        ends(site, 2)
+        eventually(lambda: jumps(site) == 1)
+    site.verify()
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR, YEARS], ids=["an hour back", "an hour on", "ten years on"])
+def test_a_job_that_waits_to_be_tried_again_is_tried_within_seconds(
+    ahead: int, site: Site, clock: Clock
+) -> None:
+    site.runway.fault("create", {"status": 429, "headers": {"Retry-After": "4"}})
+    with daemon(site, clock):
+        site.drop("waiting.png")
+        eventually(lambda: site.rows("SELECT 1 FROM generations WHERE reason = 'rate_limited'"))
+        clock.set(ahead)
+        ends(site, 1)
+    site.verify()
+
+
+def test_a_clock_that_is_set_again_and_again_leaves_nothing_stuck(site: Site, clock: Clock) -> None:
+    with daemon(site, clock):
+        for n, ahead in enumerate((HOUR, YEARS, 0), 1):
+            site.drop(f"{n}.png")
+            eventually(partial(is_submitted, site, n))
+            clock.set(ahead)
+        ends(site, 3)
+    site.verify()
+
+
+def is_submitted(site: Site, jobs: int) -> bool:
+    """Whether so many jobs have a task."""
+    return len(site.rows("SELECT 1 FROM generations WHERE task_id IS NOT NULL")) == jobs
+
+
+@pytest.mark.xfail(strict=True, reason="what was due by another clock is taken at its word at the start")
+def test_a_daemon_that_is_started_in_the_past_goes_on_with_what_it_had_begun(
+    site: Site, clock: Clock
+) -> None:
+    with daemon(site, clock):
+        site.drop("running.png")
+        site.reaches(running=1)
+    clock.set(-HOUR)
+    with daemon(site, clock):
+        site.reaches(done=1, seconds=10)
