@@ -4,7 +4,7 @@ A task that Runway has begun to work on costs the same whether it is stopped or 
 so that `retry` can still fetch what was paid for.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runway_watch import catalogue, clock, log
@@ -23,16 +23,12 @@ _HINT = "`runway-watch retry`, or moving the files to the inbox, begins it anew.
 _HINT_PAID = "`runway-watch retry` fetches its result when it has finished, and pays nothing more."
 
 
-async def cancel(bench: Bench, job_id: str, stop: Callable[[str], Awaitable[None]]) -> bool:
-    """Cancel a job.
-
-    Args:
-        stop: breaks off what is being done for a job.
+async def cancel(bench: Bench, job_id: str) -> bool:
+    """Cancel a job for which nothing is being done at this moment but what cannot be broken off.
 
     Returns:
         Whether there is nothing left to do; False while its paid request, or its files, are on their way.
     """
-    await stop(job_id)
     found = await bench.clerk(bench.ledger.job, job_id)
     if found is None or found[0].state in _OVER or found[0].root not in bench.spools:
         return True

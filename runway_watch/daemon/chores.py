@@ -8,7 +8,7 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.disks import look_at_disks
 from runway_watch.daemon.doubts import add_evidence
 from runway_watch.daemon.guard import guarded
-from runway_watch.daemon.orders import Stop, carry_out_orders
+from runway_watch.daemon.orders import Stopped, carry_out_orders
 from runway_watch.daemon.people import sweep
 from runway_watch.errors import ConfigError, RunwayWatchError
 from runway_watch.log import say
@@ -30,13 +30,13 @@ class Chores:
     Args:
         bench: the daemon's tools.
         timetable: says when their times have come.
-        stop: breaks off what is being done for a job.
+        stopped: breaks off what is being done for a job, within a block.
     """
 
-    def __init__(self, bench: Bench, timetable: Timetable, stop: Stop) -> None:
+    def __init__(self, bench: Bench, timetable: Timetable, stopped: Stopped) -> None:
         self._bench = bench
         self._timetable = timetable
-        self._stop = stop
+        self._stopped = stopped
         self._due = {name: asyncio.Event() for name in ("account", "disks", "orders", "prune", "sweep")}
         self._doing: set[str] = set()
         self._due["orders"].set()
@@ -87,7 +87,7 @@ class Chores:
         bench = self._bench
         match name:
             case "orders":
-                await carry_out_orders(bench, self._stop)
+                await carry_out_orders(bench, self._stopped)
             case "sweep":
                 await sweep(bench)
             case "account":

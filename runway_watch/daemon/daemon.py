@@ -151,7 +151,7 @@ class Daemon:
         await recover(bench)
         await look_at_disks(bench)
         line, timetable = Line(bench), Timetable(self._jump)
-        chores = Chores(bench, timetable, line.stop)
+        chores = Chores(bench, timetable, line.stopped)
         watches = self._settings.watch
         inboxes = [Inbox(bench, watch, bench.spools[str(watch.root)]) for watch in watches]
         self._lookouts = [Lookout(inbox, timetable) for inbox in inboxes]

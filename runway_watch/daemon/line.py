@@ -7,7 +7,8 @@ is the request sent, once.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
@@ -38,10 +39,11 @@ class Line:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._work = Work(bench)
-        self._gate = Gate(bench, self._work, lambda call: key_of(call) not in self._busy)
+        self._gate = Gate(bench, self._work, self._is_free)
         self._roots = frozenset(bench.spools)
         self._busy: dict[Key, asyncio.Task[None]] = {}
         self._stages: dict[Key, State] = {}  # in which stage each of them is
+        self._stopped: set[str] = set()  # jobs that are being cancelled
         self._closed = False
 
     @property
@@ -59,11 +61,14 @@ class Line:
         for job, call, uris in await self._gate.turn(now=now, sending=self._at(State.SUBMITTING)):
             self._start(job, call, self._sending(job, call, uris))
         for job, call in await self._bench.clerk(ledger.due, at=now, roots=roots):
-            if key_of(call) not in self._busy and self._may_go_on(call, now):
+            if self._is_free(call) and self._may_go_on(call, now):
                 self._start(job, call, self._next_stage(job, call))
         due = await self._bench.clerk(ledger.next_due, after=now, roots=roots)
         ends = self._bench.keeper.next_end(after=now)
         return min((moment for moment in (due, ends) if moment is not None), default=None)
+
+    def _is_free(self, call: Generation) -> bool:
+        return key_of(call) not in self._busy and call.job not in self._stopped
 
     def _may_go_on(self, call: Generation, now: float) -> bool:
         """Whether what has begun may take its next step: what is paid for does, wherever it can."""
@@ -85,16 +90,25 @@ class Line:
         """How many are in a stage at this moment."""
         return Counter(self._stages.values())[state]
 
-    async def stop(self, job_id: str) -> None:
-        """Break off the stage of a job, wherever that loses nothing: not a paid request, not a filing."""
-        tasks = [
-            task
-            for key, task in self._busy.items()
-            if key[0] == job_id and self._stages.get(key) not in (State.SUBMITTING, State.RETIRING)
-        ]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    @asynccontextmanager
+    async def stopped(self, job_id: str) -> AsyncIterator[None]:
+        """Break off the stage of a job, and begin none within the block.
+
+        Only where that loses nothing: a paid request, or a filing, is not broken off.
+        """
+        self._stopped.add(job_id)
+        try:
+            tasks = [
+                task
+                for key, task in self._busy.items()
+                if key[0] == job_id and self._stages.get(key) not in (State.SUBMITTING, State.RETIRING)
+            ]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            yield
+        finally:
+            self._stopped.discard(job_id)
 
     async def finish(self, seconds: float) -> None:
         """Start no further stage, and give those under way this long to reach their next commit."""

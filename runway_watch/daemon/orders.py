@@ -4,7 +4,8 @@ An order is a row in the ledger. Whoever holds the lock carries it out: the daem
 command itself when no daemon runs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.cancelling import cancel
@@ -12,15 +13,16 @@ from runway_watch.daemon.people import retry
 from runway_watch.errors import RunwayWatchError
 from runway_watch.log import say
 
-Stop = Callable[[str], Awaitable[None]]
-"""Breaks off what is being done for a job at this moment."""
+Stopped = Callable[[str], AbstractAsyncContextManager[None]]
+"""Breaks off what is being done for a job, and lets nothing begin within its block."""
 
 
-async def nothing_to_stop(_: str) -> None:
+def at_rest(_: str) -> AbstractAsyncContextManager[None]:
     """Where no daemon runs, nothing is being done."""
+    return nullcontext()
 
 
-async def carry_out_orders(bench: Bench, stop: Stop = nothing_to_stop) -> None:
+async def carry_out_orders(bench: Bench, stopped: Stopped = at_rest) -> None:
     """Do what people have ordered since the last look."""
     for number, verb, job_id in await bench.clerk(bench.ledger.orders):
         # Struck off first: an order that a crash leaves behind would be carried out again, and pay again.
@@ -28,7 +30,7 @@ async def carry_out_orders(bench: Bench, stop: Stop = nothing_to_stop) -> None:
         if verb == "retry":
             await bench.clerk(bench.ledger.carried_out, number)
         try:
-            is_done = await _carry_out(bench, verb, job_id, stop)
+            is_done = await _carry_out(bench, verb, job_id, stopped)
         except RunwayWatchError as error:
             say("order.refused", level="warning", job=job_id or None, order=verb, message=str(error))
             is_done = True
@@ -36,13 +38,14 @@ async def carry_out_orders(bench: Bench, stop: Stop = nothing_to_stop) -> None:
             await bench.clerk(bench.ledger.carried_out, number)
 
 
-async def _carry_out(bench: Bench, verb: str, job_id: str, stop: Stop) -> bool:
+async def _carry_out(bench: Bench, verb: str, job_id: str, stopped: Stopped) -> bool:
     """Whether the order has come to its end; if not, it is looked at again soon."""
     match verb:
         case "retry":
             await retry(bench, job_id)
         case "cancel":
-            return await cancel(bench, job_id, stop)
+            async with stopped(job_id):
+                return await cancel(bench, job_id)
         case "pause":
             await bench.keeper.pause()
         case "resume":

@@ -1,0 +1,124 @@
+"""Cancelling a job in every state: it stops, its files lie in failed/, and the money is told as it is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Runway, Site, eventually, simulator
+
+ONCE = ("run", "--once")
+
+
+@pytest.fixture
+def runway() -> Iterator[Runway]:
+    with simulator(concurrency=1, seconds=3.0) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def site(runway: Runway, tmp_path: Path) -> Site:
+    return Site(tmp_path, runway)
+
+
+def cancelled(site: Site, name: str = "cat") -> dict[str, object]:
+    """Cancel by a file's path and wait for its record, which has to come within two seconds."""
+    said = site.cli("cancel", str(site.root / "processing" / f"{name}.png"))
+    assert said.returncode == 0, said
+    eventually(lambda: f"{name}.error.toml" in site.files("failed"), seconds=3)
+    record = site.record("failed", f"{name}.error.toml")
+    assert (record["code"], record["status"]) == ("cancelled", "failed")
+    return record
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_what_has_not_begun_is_cancelled_for_nothing(site: Site, running: bool) -> None:
+    assert site.cli("pause").returncode == 0
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        eventually(lambda: site.counts() == {"ready": 1})
+        if not running:
+            assert daemon.stop() == 0
+        assert cancelled(site)["charged"] == "no"
+    assert site.counts() == {"cancelled": 1}
+    assert site.runway.bill()["tasks"] == []
+    site.verify()
+
+
+def test_what_waits_at_runway_is_deleted_there_and_refunded(site: Site) -> None:
+    site.drop("first.png")
+    with site.daemon():
+        eventually(lambda: site.counts() == {"running": 1})
+        site.drop("cat.png")
+        eventually(lambda: site.counts() == {"running": 2})
+        record = cancelled(site)
+        assert (record["charged"], record["credits"]) == ("no", 0)
+        site.reaches(cancelled=1, done=1)
+    assert [task["credits"] for task in site.runway.bill()["tasks"]] == [60, 0]
+    site.verify()
+
+
+def test_what_runs_at_runway_is_left_there_and_its_result_can_still_be_fetched_for_nothing(
+    site: Site,
+) -> None:
+    site.drop("cat.png")
+    with site.daemon():
+        eventually(lambda: any(t["status"] == "RUNNING" for t in site.runway.bill()["tasks"]))
+        record = cancelled(site)
+        assert record["charged"] == "unknown"
+        assert "retry" in str(record["hint"])
+        assert site.cli("retry", "--all").returncode == 0
+        site.reaches(done=1)
+    assert len(site.paid()) == 1
+    assert site.record("done", "cat.result.toml")["credits"] == 60
+    site.verify()
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_a_held_job_is_cancelled_and_its_charge_stays_unknown(site: Site, running: bool) -> None:
+    site.runway.fault("create", {"reset_after": True})
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        eventually(lambda: "cat.held.toml" in site.files("processing"))
+        if not running:
+            assert daemon.stop() == 0
+        assert cancelled(site)["charged"] == "unknown"
+    assert site.files("processing") == []
+    site.verify()
+
+
+def test_what_was_cancelled_and_moved_back_to_the_inbox_runs_as_the_same_job(site: Site) -> None:
+    site.cli("pause")
+    site.drop("cat.png")
+    with site.daemon():
+        eventually(lambda: site.counts() == {"ready": 1})
+        job = cancelled(site)["job"]
+        site.cli("resume")
+        site.back_to_inbox("failed", "cat.png", "cat.prompt.toml")
+        site.reaches(done=1)
+    assert site.record("done", "cat.result.toml")["job"] == job
+    site.verify()
+
+
+def test_what_is_over_or_unknown_cannot_be_cancelled_and_that_is_said(site: Site) -> None:
+    site.runway.change(seconds=0.2)
+    site.drop("cat.png")
+    assert site.cli(*ONCE).returncode == 0
+    said = site.cli("cancel", str(site.root / "done/cat.png"), "nobody")
+    assert said.returncode == 1
+    assert "is done" in said.stdout
+    assert "nobody: no such job" in said.stdout
+    site.verify()
+
+
+def test_the_sweep_brings_nothing_back_that_was_cancelled(site: Site) -> None:
+    site.configure(sweep=0.3)
+    site.cli("pause")
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        eventually(lambda: site.counts() == {"ready": 1})
+        cancelled(site)
+        site.cli("resume")
+        daemon.looks(4)
+        assert site.counts() == {"cancelled": 1}
+    site.verify()
