@@ -161,6 +161,32 @@ def explain(
 
 
 @app.command()
+def plan(
+    part: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="A folder or file in an inbox; all of it without.")
+    ] = None,
+    *,
+    path: ConfigOption = None,
+) -> None:
+    """A dry run: every drop checked and priced, when it would finish, where the money would end."""
+    from runway_watch.report import plan as planning
+    from runway_watch.report.inboxes import inside
+    from runway_watch.report.places import places
+    from runway_watch.report.planned import lines
+
+    with _complaints():
+        settings = _load(path)
+        log.set_up(settings.log)
+        parts = inside(settings, part)
+        if not parts:
+            raise typer.BadParameter(f"{log.printable(str(part))} is in no watch's inbox, or not there")
+        found = planning.plan(settings, places(settings, os.environ), os.environ, parts)
+        for line in lines(found, settings):
+            typer.echo(log.printable(line))
+    raise typer.Exit(0 if found.is_good else FAILED)
+
+
+@app.command()
 def retry(
     jobs: Annotated[list[str] | None, typer.Argument(metavar="JOB|PATH...", help="Which jobs.")] = None,
     *,

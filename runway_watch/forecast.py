@@ -180,7 +180,7 @@ class _Future:
         self._stops: dict[str, Stop] = {}
 
     def begin(self, now: float) -> float | None:
-        """Begin all that may at this moment. Returns the next one at which more may; None if there is none."""
+        """Begin all that may at this moment. Returns the next one at which more may; None when none may."""
         self._wake(now)
         moments = [self._later[0][0]] if self._later else []
         closed: set[str] = set()

@@ -1,0 +1,123 @@
+"""What the daemon would make of what lies in the inboxes now. Nothing is moved, made or written.
+
+Every group is judged by the daemon's own admission, bytes and all. Only that a file has just been dropped
+does not matter: it counts as settled.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from runway_watch import clock
+from runway_watch.config import Settings, WatchSettings
+from runway_watch.errors import SpoolError
+from runway_watch.job import Generation, Job, Place
+from runway_watch.spool import Spool
+from runway_watch.stages.admit import admit
+from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.survey import Candidate, join, survey
+
+Judged = tuple[Job, Generation]
+"""A drop as a job, ready or refused, with its generation."""
+
+Part = tuple[WatchSettings, str]
+"""A watch, and the folder or file below its inbox that is meant; "" for all of it."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What lies in the inboxes.
+
+    Args:
+        drops: jobs as they would be, refused ones with their verdict, in the order of the daemon's look.
+        waiting: what is no drop yet, or never will be, and why.
+        troubles: inboxes that cannot be read.
+    """
+
+    drops: list[Judged] = field(default_factory=list)
+    waiting: list[tuple[str, str]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+def inside(settings: Settings, path: Path | None) -> list[Part]:
+    """The parts of the inboxes that a path means, all for None; nothing when it is not there or in none."""
+    if path is None:
+        return [(watch, "") for watch in settings.watch]
+    if not os.path.lexists(path):
+        return []
+    real = path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+    for watch in settings.watch:
+        inbox = (watch.root / Place.INBOX).resolve()
+        if real in (inbox, watch.root.resolve()):
+            return [(watch, "")]
+        if real.is_relative_to(inbox):
+            return [(watch, real.relative_to(inbox).as_posix())]
+    return []
+
+
+def look(settings: Settings, parts: Sequence[Part]) -> Found:
+    """Judge everything in these parts of the inboxes.
+
+    A path is one below the inbox where there is one inbox only, else the whole path.
+    """
+    found = Found()
+    for watch, part in parts:
+        spool = Spool(watch.root)
+        if watch.root.is_dir() and not os.path.lexists(spool.inbox):
+            continue  # the first run makes it
+        try:
+            _look(spool, watch, part, settings, found)
+        except OSError as error:
+            found.troubles.append(f"{spool.inbox} cannot be read: {error.strerror}")
+    return found
+
+
+def name(settings: Settings, root: str, path: str) -> str:
+    """How a person calls what lies at a path below the inbox of a root."""
+    return path if len(settings.watch) == 1 else str(Path(root, Place.INBOX, path))
+
+
+def _look(spool: Spool, watch: WatchSettings, part: str, settings: Settings, found: Found) -> None:
+    still = watch.model_copy(update={"settle_seconds": 0.0})
+    seen = survey(spool, still, {}, clock.monotonic())
+    waiting = {path: why for path, why in seen.waiting.items() if _in(part, path)}
+    for candidate in seen.candidates:
+        paths = _paths(candidate)
+        if not any(_in(part, path) for path in paths):
+            continue
+        judged = _judge(candidate, spool, settings)
+        if isinstance(judged, Waits):
+            waiting |= dict.fromkeys(paths, judged.why)
+        else:
+            found.drops.append(judged)
+    called = partial(name, settings, str(watch.root))
+    found.waiting += [(called(path), why) for path, why in sorted(waiting.items())]
+
+
+def _paths(candidate: Candidate) -> list[str]:
+    return [join(candidate.folder, name) for name in candidate.group.files]
+
+
+def _in(part: str, path: str) -> bool:
+    return not part or path == part or path.startswith(f"{part}/")
+
+
+def _judge(candidate: Candidate, spool: Spool, settings: Settings) -> Judged | Waits:
+    desk = Desk(
+        root=str(spool.root),
+        place=Place.INBOX,
+        reading=spool.referred,
+        referred=spool.referred,
+        layers=candidate.layers,
+        api=settings.api,
+        credits_per_job=settings.budget.credits_per_job,
+        now=clock.now(),
+        patient=candidate.patient,
+    )
+    label = f"{spool.root}/{join(candidate.folder, candidate.group.name)}"  # it has no number yet
+    try:
+        return admit(candidate.group, candidate.folder, candidate.sights, desk=desk, job_id=label)
+    except (SpoolError, OSError) as error:
+        return Waits(f"cannot be read: {error}")

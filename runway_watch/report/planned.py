@@ -1,0 +1,167 @@
+"""A plan for people: a line for each drop and each job, then what it comes to."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+
+from runway_watch import hours
+from runway_watch.clock import as_utc
+from runway_watch.config import Settings
+from runway_watch.forecast import Stop
+from runway_watch.job import Hold, Place, State, Verdict
+from runway_watch.report.plan import ASSUMED_SECONDS, Plan
+from runway_watch.report.pricing import Line
+
+_WIDEST = 60
+"""Characters of a path to which the others are aligned; a longer one stands out."""
+
+
+def lines(plan: Plan, settings: Settings) -> Iterator[str]:
+    """The plan as lines of text. Paths are as they are: whoever prints them makes them harmless."""
+    zone = hours.zone(settings.schedule.timezone)
+    yield from _section("in the inbox", plan.drops)
+    if plan.found.waiting:
+        yield f"in the inbox, and no drop yet ({len(plan.found.waiting)}):"
+        yield from (f"  {path} - {why}" for path, why in plan.found.waiting)
+    yield from _section("in the queue", plan.queue)
+    yield from _section("at Runway", plan.begun)
+    yield from _section("held", plan.held)
+    yield from _totals(plan)
+    yield from _account(plan, zone)
+    yield from (_stop(plan, stop, zone) for stop in plan.course.stops)
+    yield from _times(plan, zone)
+    yield from (_hold(hold, zone) for hold in plan.holds)
+    yield from (f"trouble: {trouble}" for trouble in plan.troubles)
+
+
+# -- a line each --------------------------------------------------------------------------------------------
+
+
+def _section(title: str, found: Sequence[Line]) -> Iterator[str]:
+    if not found:
+        return
+    yield f"{title} ({len(found)}):"
+    cells = [(line.path, line.job.operation, line.job.model) for line in found]
+    widths = [min(_WIDEST, max(map(len, column))) for column in zip(*cells, strict=True)]
+    for line, row in zip(found, cells, strict=True):
+        what = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield f"  {what}  {_price(line)}"
+
+
+def _price(line: Line) -> str:
+    if line.verdict is not None:
+        return f"refused ({line.verdict.code}): {_problems(line.verdict)}"
+    price = f"{line.free}: 0 credits" if line.free else _credits(line.credits)
+    more = ", ".join(part for part in (line.note, _stands(line)) if part and not line.free)
+    return f"{price} ({more})" if more else price
+
+
+def _credits(price: int | None) -> str:
+    return "unknown" if price is None else f"{price} {'credit' if price == 1 else 'credits'}"
+
+
+def _problems(verdict: Verdict) -> str:
+    told = "; ".join(verdict.problems) or verdict.message
+    return f"{told} - {verdict.hint}" if verdict.hint else told
+
+
+def _stands(line: Line) -> str:
+    """Where a job stands that has been accepted."""
+    if line.job.place is Place.INBOX:
+        return ""
+    why = line.call.verdict.code if line.call.state is State.HELD and line.call.verdict else ""
+    return f"{line.job.id}, {why or line.call.state}"
+
+
+# -- what it comes to ---------------------------------------------------------------------------------------
+
+
+def _totals(plan: Plan) -> Iterator[str]:
+    accepted = len(plan.drops) - len(plan.refused)
+    counts = {
+        "to be accepted": accepted,
+        "refused": len(plan.refused),
+        "in the queue": len(plan.queue),
+        "at Runway": len(plan.begun),
+        "held": len(plan.held),
+    }
+    told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
+    yield f"total: {told}"
+    unknown = sum(1 for line in plan.paid if line.credits is None)
+    more = f", and {unknown} of unknown price" if unknown else ""
+    price = sum(line.credits or 0 for line in plan.paid)
+    shared = sum(1 for line in (*plan.drops, *plan.queue) if line.free)
+    free = f"; {shared} cost nothing" if shared else ""
+    yield f"price: {_credits(price)} at most for {len(plan.paid)} generations{more}{free}"
+
+
+def _account(plan: Plan, zone: tzinfo) -> Iterator[str]:
+    means, budget = plan.means, plan.facts.budget
+    known = "the balance is not known" if means.balance is None else f"a balance of {_credits(means.balance)}"
+    reserve = f", {budget.reserve} of them in reserve" if budget.reserve and means.balance is not None else ""
+    seen = f", as of {_moment(means.at, zone)} ({_span(plan.now - means.at)} ago)" if means.at else ""
+    why = f" - {means.trouble}{seen}" if means.trouble else ""
+    yield f"account: {known}{reserve}{why}"
+    if budget.credits_per_day:
+        spent = plan.facts.purse.committed
+        yield f"budget: {spent} of {_credits(budget.credits_per_day)} a day are spent or reserved today"
+    if plan.slots:
+        each = ", ".join(f"{n} of {model}" for model, n in sorted(plan.slots.items()))
+        yield f"at a time: {each}{'' if plan.is_told else ' (assumed: the account is not known)'}"
+
+
+def _stop(plan: Plan, stop: Stop, zone: tzinfo) -> str:
+    """After which file the money ends."""
+    ends = f"the balance of {_credits(plan.means.balance)}" if stop.reason == "credits" else "today's budget"
+    if stop.last is None:
+        after = f"does not suffice for {plan.paid[stop.next].path}"
+    else:
+        after = f"ends after the {_ordinal(stop.begun)}: {plan.paid[stop.last].path}"
+    on = "buy credits" if stop.until is None else f"it goes on at {_moment(stop.until, zone)}"
+    return f"money: {ends} {after}; {on}"
+
+
+def _times(plan: Plan, zone: tzinfo) -> Iterator[str]:
+    if plan.assumed:
+        yield f"duration: {ASSUMED_SECONDS:g} s is assumed for {', '.join(plan.assumed)}: none has been seen"
+    reasons = Counter(span.barred for span in plan.course.spans if span.barred)
+    ends = plan.course.ends
+    if ends is not None:
+        of = f" {len(plan.paid) - reasons.total()} of {len(plan.paid)} generations" if reasons else ""
+        held = ", were there no hold" if plan.holds else ""
+        yield f"finish:{of} at {_moment(ends, zone)}, in {_span(ends - plan.now)}{held}"
+    for reason, n in reasons.items():
+        yield f"never: {n} generations do not begin - {_BARRED[reason]}"
+
+
+_BARRED = {
+    "credits": "the balance does not suffice: buy credits",
+    "budget": "[budget] credits_per_day is less than one of them may cost, or nobody knows the price",
+    "slots": "the account allows none of their model",
+}
+
+
+def _hold(hold: Hold, zone: tzinfo) -> str:
+    until = f", until {_moment(hold.until, zone)}" if hold.until else ""
+    what = "everything" if hold.scope == "all" else hold.scope
+    return f"hold: {hold.reason} ({what}) since {_moment(hold.since, zone)}{until} - {hold.message}"
+
+
+def _moment(moment: float, zone: tzinfo) -> str:
+    return f"{as_utc(moment).astimezone(zone):%a %d %b %Y %H:%M %Z}".rstrip()
+
+
+def _span(seconds: float) -> str:
+    """A length of time, as precisely as a person wants it."""
+    whole = max(0, round(seconds))
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    if whole < 120:
+        return f"{whole} s"
+    if not days and not hours:
+        return f"{minutes} min"
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+
+
+def _ordinal(n: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th") if n % 100 not in (11, 12, 13) else "th"
+    return f"{n}{ending}"

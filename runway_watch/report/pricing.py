@@ -1,0 +1,155 @@
+"""What each drop and each waiting job may cost, and which of them cost nothing because they share a result.
+
+The rules are the daemon's: Runway's own word for a like request goes before the price list, a drop that
+was here before goes on as the job that it was, and of those that ask for the same only the first pays.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runway_watch import catalogue, polling
+from runway_watch.config import Settings
+from runway_watch.daemon.purser import price_kind
+from runway_watch.decide import revive
+from runway_watch.holds import unaffordable
+from runway_watch.job import Generation, Job, Place, State, Verdict
+from runway_watch.ledger import Ledger
+from runway_watch.report.inboxes import Judged, name
+from runway_watch.spool import Spool
+from runway_watch.stages.retire import endings
+from runway_watch.stages.share import shares_failure
+
+_AT_REST = (Place.PROCESSING, Place.FAILED)
+_AT_RUNWAY = frozenset({State.SUBMITTING, State.RUNNING, State.COLLECTING, State.RETIRING})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A drop or a job, as it is told.
+
+    Args:
+        path: how a person calls it.
+        credits: the most that it may cost; None when nobody knows.
+        note: how sure that is.
+        free: why it costs nothing; "" where it does.
+        seconds: how long its kind usually takes; None when nobody knows.
+        verdict: why it would not go on.
+    """
+
+    path: str
+    job: Job
+    call: Generation
+    credits: int | None = None
+    note: str = ""
+    free: str = ""
+    seconds: float | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a generation would begin for it."""
+        return self.verdict is None and not self.free
+
+
+class Pricing:
+    """Prices by one ledger.
+
+    Args:
+        settings: for the cap of a job and the roots.
+        ledger: what has been learned and done so far.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings, self._ledger = settings, ledger
+        self._is_new = not ledger.counts()
+        self._prices: dict[str, tuple[int | None, str]] = {}
+        self._usual: dict[str, float | None] = {}
+        self._leaders: dict[str, str] = {}  # by wish: the first drop that asks for it
+        self.returned: set[str] = set()
+        """Jobs whose files lie in the inbox again: they are told as drops."""
+
+    def drops(self, judged: Iterable[Judged]) -> list[Line]:
+        """The lines of what lies in the inboxes, in the order of the daemon's look. Raises LedgerError."""
+        with self._ledger.one_transaction():
+            return [self._drop(job, call) for job, call in judged]
+
+    def line(self, job: Job, call: Generation) -> Line:
+        """The line of a job in the ledger. Raises LedgerError."""
+        found = self._priced(job, call)
+        leader = self._ledger.job(job.duplicate_of) if job.duplicate_of else None
+        if leader is None or not _may_share(leader[0]):
+            return found
+        return replace(found, free=f"same as {job.duplicate_of}", verdict=None)
+
+    def _drop(self, job: Job, call: Generation) -> Line:
+        if job.verdict is not None:
+            return Line(self._called(job), job, call, verdict=job.verdict)
+        was = None if self._is_new else self._earlier(job)
+        line = self._priced(job, call)
+        if was is None:
+            return self._shared(line, own=job.id)
+        self.returned.add(was.id)
+        if was.state in _AT_RUNWAY:
+            return replace(line, free=f"is at work as {was.id}, its files go back there")
+        before = next(iter(self._ledger.calls(was.id)), None)
+        _, again = revive(job, call, was=was, before=before)
+        if again.state is State.COLLECTING:
+            return replace(line, free=f"paid for as {was.id}, its result is only fetched")
+        return self._shared(line, own=was.id)
+
+    def _priced(self, job: Job, call: Generation) -> Line:
+        kind = price_kind(job)
+        if kind not in self._prices:
+            learned = self._ledger.estimate(kind)
+            note = "" if learned else catalogue.price(job.operation, job.params).note
+            self._prices[kind] = learned, note
+        learned, note = self._prices[kind]
+        price = learned or job.price
+        verdict = unaffordable(job, price=price, per_job=self._settings.budget.credits_per_job)
+        return Line(self._called(job), job, call, price, note, seconds=self._seconds(job), verdict=verdict)
+
+    def _seconds(self, job: Job) -> float | None:
+        if job.kind not in self._usual:
+            self._usual[job.kind] = polling.usual(self._ledger.durations(job.kind))
+        return self._usual[job.kind]
+
+    def _shared(self, line: Line, *, own: str) -> Line:
+        """The line of a drop, free where another one asks for the same."""
+        job = line.job
+        leader = None if job.options.get("force") else self._leaders.get(job.wish) or self._like(job, own)
+        if leader is not None:
+            return replace(line, free=f"same as {leader}", verdict=None)
+        if line.verdict is None:
+            self._leaders.setdefault(job.wish, line.path)
+        return line
+
+    def _like(self, job: Job, own: str) -> str | None:
+        like = None if self._is_new else self._ledger.like(job.wish, but=own)
+        return like.id if like is not None and self._is_there(like) else None
+
+    def _is_there(self, leader: Job) -> bool:
+        """Whether there is, or will be, something to share."""
+        if leader.state is not State.DONE:
+            return True
+        spool, found = Spool(Path(leader.root)), endings(self._ledger.calls(leader.id))
+        return bool(found) and all(
+            spool.where(leader.place, leader.folder, leader.name + end).is_file() for end in found
+        )
+
+    def _earlier(self, job: Job) -> Job | None:
+        """The job whose files these were: they have left their place, and it is not filed in done/."""
+        spool = Spool(Path(job.root))
+        for was in self._ledger.called(root=job.root, folder=job.folder, name=job.name):
+            at_rest = was.target is None and was.place in _AT_REST and was.id not in self.returned
+            if at_rest and not spool.present(was, was.place, was.name):
+                return was
+        return None
+
+    def _called(self, job: Job) -> str:
+        return name(self._settings, job.root, job.path)
+
+
+def _may_share(leader: Job) -> bool:
+    """Whether what waits for this job costs nothing: it goes on, or its end holds for both."""
+    return leader.state not in (State.FAILED, State.CANCELLED) or shares_failure(leader) is not None
