@@ -54,6 +54,26 @@ def test_files_of_a_running_job_that_go_to_the_inbox_are_taken_back_to_it(
     site.verify()
 
 
+def test_other_files_under_the_name_of_a_running_job_whose_files_have_gone_are_another_job(
+    tmp_path: Path, slow: Runway
+) -> None:
+    site = Site(tmp_path, slow)
+    site.drop()
+    with site.daemon() as daemon:
+        site.reaches(running=1)
+        for name in PAIR:
+            (site.root / "processing" / name).rename(tmp_path / name)
+        site.drop()
+        site.reaches(done=2)
+        assert daemon.stop() == 0
+        assert daemon.events("files.returned") == []
+    assert len(site.paid()) == 2
+    assert [name for name in site.files("done") if name.endswith(".mp4")] == [
+        "cat (2).out.mp4",
+        "cat.out.mp4",
+    ]
+
+
 def test_files_that_go_back_before_anything_was_paid_are_judged_anew(tmp_path: Path, quick: Runway) -> None:
     site = Site(tmp_path, quick)
     site.drop(text="[job]\nnot_before = 2100-01-01T00:00:00Z")

@@ -49,7 +49,9 @@ def holds(site: Site) -> dict[str, dict[str, Any]]:
 
 
 def told(site: Site) -> dict[str, Any]:
-    status: dict[str, Any] = json.loads(site.cli("status", "--json").stdout)
+    said = site.cli("status", "--json")
+    assert said.returncode == 0, said.stderr
+    status: dict[str, Any] = json.loads(said.stdout)
     return status
 
 

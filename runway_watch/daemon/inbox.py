@@ -11,7 +11,7 @@ from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import follow
 from runway_watch.daemon.guard import guarded
-from runway_watch.daemon.returning import were_here, write_down
+from runway_watch.daemon.returning import Names, were_here, write_down
 from runway_watch.errors import LostUpdate, NameTaken, SpoolError
 from runway_watch.job import Generation, Job, Place, State, Verdict
 from runway_watch.log import say
@@ -136,8 +136,7 @@ class Inbox:
 
     async def _move_in(self, admitted: list[tuple[Job, Generation]]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
-        taken: set[tuple[str, Place, str]] = set()
-        earlier = await were_here(self.bench, self.spool, [job for job, _ in admitted])
+        earlier, taken = await were_here(self.bench, self.spool, [job for job, _ in admitted])
         same = await follow(self.bench, [job for job, _ in admitted], earlier)
         jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job in same])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
@@ -161,7 +160,7 @@ class Inbox:
         except LostUpdate as error:
             say("job.overtaken", level="error", path=job.path, job=job.id, message=str(error))
 
-    def _aim(self, job: Job, taken: set[tuple[str, Place, str]]) -> Job:
+    def _aim(self, job: Job, taken: Names) -> Job:
         target = Place.FAILED if job.state is State.RETIRING else Place.PROCESSING
         suffixes = [item.suffix for item in job.inputs]
         wanted, after = drops.safe(job.name), 0

@@ -10,12 +10,16 @@ collecting   in processing/                 nothing: fresh addresses are asked f
 retiring     anywhere on their way          nothing: it is due, and moves already made are recognised
 held         in processing/                 its record is written again, should it be missing
 done, failed, cancelled                     nothing: commit and arrival were one
+no row       in done/, failed/              the ledger was lost: rebuilt from the records there
+no row       in processing/                 held, `submit.uncertain`: nobody knows how far it came
 """
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.doubts import post_held
 from runway_watch.daemon.moves import commit
+from runway_watch.daemon.rebuilding import rebuild
+from runway_watch.daemon.strays import hold_strays
 from runway_watch.decide import decide
 from runway_watch.job import State, Unsure
 
@@ -23,7 +27,14 @@ DIED = "the daemon stopped while the request was on its way"
 
 
 async def recover(bench: Bench) -> None:
-    """Bring ledger and folders together again. Does nothing where nothing is to be done."""
+    """Bring ledger and folders together again. Does nothing where nothing is to be done.
+
+    Raises:
+        SpoolError: a root cannot be read.
+        LedgerError: the ledger cannot be used.
+    """
+    await rebuild(bench)
+    await hold_strays(bench)
     retry, now = bench.settings.retry, clock.now()
     lost = [
         (job, call, decide(call, Unsure(DIED), retry=retry, now=now, jitter=0.0))

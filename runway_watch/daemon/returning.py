@@ -6,36 +6,42 @@ taken back to it: it goes on with what it was paid for.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import revive
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.spool import ERROR, HELD, Spool
 
 _UNPAID = (State.READY, State.UPLOADING)
+Names = set[tuple[str, Place, str]]
+"""Folder, place and name of groups of files."""
+
 _OVER = (State.FAILED, State.CANCELLED, State.HELD)
 
 
-async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> Mapping[str, Job]:
-    """Which of these were here before: their old selves, by the new id.
+async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mapping[str, Job], Names]:
+    """Which of these were here before: their old selves, by the new id; and the names that live jobs have.
 
     The records of those no longer hold and go away, which also makes their names free again. It is done
     before anything is committed: should the daemon die now, the files in the inbox are simply found anew.
     """
     found: dict[str, Job] = {}
+    taken: Names = set()
     for job in jobs:
-        was = await _earlier(bench, spool, job)
+        called = await bench.clerk(bench.ledger.called, root=job.root, folder=job.folder, name=job.name)
+        was = await _earlier(spool, job, called)
+        taken |= {(w.folder, w.place, w.name) for w in called if w.state in LIVE_STATES and w is not was}
         if was is None or was.id in {other.id for other in found.values()}:
             continue
         found[job.id] = was
         if was.state in _OVER:
             record = HELD if was.state is State.HELD else ERROR
             await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
-    return found
+    return found, taken
 
 
 async def write_down(
@@ -68,14 +74,20 @@ async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job
     return job
 
 
-async def _earlier(bench: Bench, spool: Spool, job: Job) -> Job | None:
+async def _earlier(spool: Spool, job: Job, called: Sequence[Job]) -> Job | None:
     """The job whose files these were: they have left their place, and it is not filed in done/."""
-    called = await bench.clerk(bench.ledger.called, root=job.root, folder=job.folder, name=job.name)
     for was in called:
         at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
-        if at_rest and not await asyncio.to_thread(spool.present, was, was.place, was.name):
+        # What is paid for goes on with its own files only; of the others, changed files are a mended drop.
+        is_other = was.state not in (*_UNPAID, *_OVER) and _contents(job) != _contents(was)
+        if at_rest and not is_other and not await asyncio.to_thread(spool.present, was, was.place, was.name):
             return was
     return None
+
+
+def _contents(job: Job) -> set[tuple[str, str]]:
+    """What a job's files hold, by their endings."""
+    return {(item.suffix, item.sha256) for item in job.inputs}
 
 
 async def _take_back(spool: Spool, job: Job, was: Job) -> None:
