@@ -315,6 +315,18 @@ def test_a_job_that_was_tried_twice_is_told_with_its_code(site: Site) -> None:
     assert block(text, "charged")[0].endswith("for 2 paid calls")
 
 
+def test_a_job_that_was_cancelled_is_told_with_the_way_back(site: Site) -> None:
+    site.cli("pause")
+    site.drop()
+    site.cli("run", "--once")
+    assert site.cli("cancel", only_job(site)).returncode == 0
+    text = told(site, site.root / "failed/cat.png")
+    assert block(text, "state") == ["cancelled by a person"]
+    assert block(text, "why") == []
+    assert block(text, "do")[-1] == f"that is `runway-watch retry {only_job(site)}`"
+    assert events(text)[-1] == "cancelled: its files were moved to failed/"
+
+
 def test_a_hold_and_a_stopped_daemon_are_why_a_job_waits(site: Site) -> None:
     site.cli("pause")
     site.drop()
@@ -451,6 +463,14 @@ def test_files_that_a_person_moved_back_are_told_as_the_job_that_they_were(site:
     site.back_to_inbox("failed", "cat.png", "cat.prompt.toml")
     verdict = block(told(site, site.root / "inbox/cat.png"), "verdict")
     assert verdict[1] == f"its files were those of job {only_job(site)} (failed), which would go on with them"
+
+
+def test_a_name_that_is_no_text_is_told_as_what_it_is(site: Site) -> None:
+    odd = site.put("caf\udce9.png", picture())
+    text = told(site, odd)
+    assert block(text, "why") == [
+        "it cannot be looked at: its folder is closed to us, or its name is not UTF-8"
+    ]
 
 
 # -- what is neither ----------------------------------------------------------------------------------------

@@ -64,7 +64,8 @@ def state(job: Job, call: Generation) -> str:
 
 def why(job: Job, call: Generation, around: Around) -> Iterator[str]:
     """Why it does not go on, or why it ended as it did; nothing when it simply goes on."""
-    if verdict := verdict_of(job, call):
+    verdict = verdict_of(job, call)
+    if verdict is not None and job.state is not State.CANCELLED:  # which says it all
         yield from reasons(verdict)
         yield from _evidence(call)
     if job.state not in LIVE_STATES:
@@ -92,7 +93,9 @@ def advice(job: Job, call: Generation, around: Around) -> Iterator[str]:
             yield "nothing; to have it made again, drop it with `force = true` in its [job] table"
         case State.HELD:
             yield f"`runway-watch cancel {job.id}` gives it up"
-        case State.FAILED | State.CANCELLED:
+        case State.CANCELLED:
+            yield f"that is `runway-watch retry {job.id}`"
+        case State.FAILED:
             yield from _second_chances(job, around)
         case _:
             yield from _of_live(job, call, around)
