@@ -49,7 +49,7 @@ class Call(_Written):
     task_id: str | None = None
     status: str | None = None
     credits: int = 0
-    seconds: float = 0.0
+    seconds: float | None = None
     outputs: list[str] = []
     output_sha256: list[str] = []
     failure_code: str | None = None

@@ -1,7 +1,8 @@
 """The spool, the only room that moves files: the four folders of a watch."""
 
 from runway_watch.spool.beneath import below
+from runway_watch.spool.inventory import discard_halves, inventory
 from runway_watch.spool.scan import Listing, scan
 from runway_watch.spool.spool import ERROR, HELD, RESULT, Spool
 
-__all__ = ["ERROR", "HELD", "RESULT", "Listing", "Spool", "below", "scan"]
+__all__ = ["ERROR", "HELD", "RESULT", "Listing", "Spool", "below", "discard_halves", "inventory", "scan"]

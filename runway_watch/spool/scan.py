@@ -28,7 +28,7 @@ def scan(inbox: Path, ignore: Sequence[str] = ()) -> Iterator[Listing]:
     while waiting:
         path = waiting.pop()
         try:
-            listing, folders = _look(inbox, path, ignore)
+            listing, folders = look(inbox, path, ignore)
         except OSError:
             if path == "":
                 raise
@@ -37,10 +37,11 @@ def scan(inbox: Path, ignore: Sequence[str] = ()) -> Iterator[Listing]:
         waiting += sorted(folders, reverse=True)
 
 
-def _look(inbox: Path, path: str, ignore: Sequence[str]) -> tuple[Listing, list[str]]:
+def look(top: Path, path: str, ignore: Sequence[str]) -> tuple[Listing, list[str]]:
+    """One folder's files, and the ways to the folders in it. Raises OSError when it cannot be read."""
     files: dict[str, Sight] = {}
     folders: list[str] = []
-    with os.scandir(inbox / path) as entries:
+    with os.scandir(top / path) as entries:
         for entry in entries:
             if is_junk(entry.name, ignore) or not _is_text(entry.name):
                 continue

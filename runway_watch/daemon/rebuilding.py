@@ -1,0 +1,106 @@
+"""A lost ledger: the broken one is set aside, and a new one is built from the records beside the files.
+
+What a record says is taken for true but for where the files are: that is where the record lies. Each root
+is read once, while the ledger knows no job of it, and written down in one transaction: a crash in between
+does it again.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+from runway_watch import clock
+from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.restored import restored
+from runway_watch.errors import Refusal, SpoolError
+from runway_watch.job import Place, State
+from runway_watch.ledger import Ledger, file_of
+from runway_watch.ledger.aside import Damaged, damage, set_aside
+from runway_watch.ledger.restoring import Restored, is_known, restore
+from runway_watch.log import say
+from runway_watch.records import Record, read
+from runway_watch.spool import ERROR, RESULT, Listing, Spool, inventory
+
+_MAX_BYTES = 1 << 20
+_RECORDS = {Place.DONE: RESULT, Place.FAILED: ERROR}
+
+
+def open_ledger(url: str) -> Ledger:
+    """Open the ledger for the daemon, which holds its lock. A broken one is set aside and a new one begun.
+
+    Raises:
+        LedgerError: it cannot be used, and nothing says that it is broken.
+    """
+    file = file_of(url)
+    why = damage(file) if file is not None else None
+    if why is None:
+        try:
+            return Ledger(url)
+        except Damaged as broken:
+            why = broken.why
+    assert file is not None
+    there = set_aside(file, at=clock.now())
+    message = f"it is broken ({why}); a new one is built from the folders"
+    say("ledger.set_aside", level="error", path=str(there), message=message)
+    return Ledger(url)
+
+
+async def rebuild(bench: Bench) -> None:
+    """Write down what the records below each root tell, where the ledger knows nothing of it.
+
+    Raises:
+        SpoolError: a root cannot be read; nothing is concluded from that.
+        LedgerError: the ledger cannot be written to.
+    """
+    for root, spool in bench.spools.items():
+        if await bench.clerk(is_known, bench.ledger, root):
+            continue
+        found = await asyncio.to_thread(_told, spool)
+        if found:
+            await bench.clerk(restore, bench.ledger, found, at=clock.now())
+            states = [one.job.state for one in found]
+            done = states.count(State.DONE)
+            say("ledger.rebuilt", level="warning", path=root, done=done, failed=len(states) - done)
+
+
+def _told(spool: Spool) -> list[Restored]:
+    """The jobs that the records in done/ and failed/ tell of; a job that two of them claim is the first's.
+
+    Raises:
+        SpoolError: the folders are in trouble.
+    """
+    found: dict[str, Restored] = {}
+    for place, ending in _RECORDS.items():
+        for listing in _listings(spool, place):
+            for file in sorted(name for name in listing.files if name.endswith(ending)):
+                record = _record(spool, place, listing, file)
+                if record is not None and record.job not in found:
+                    name = file.removesuffix(ending)
+                    found[record.job] = restored(record, spool.root, place, listing, name)
+    return list(found.values())
+
+
+def _listings(spool: Spool, place: Place) -> Iterator[Listing]:
+    try:
+        yield from inventory(spool.where(place, ""))
+    except OSError as error:
+        raise SpoolError(f"{spool.where(place, '')}: {error.strerror}") from error
+
+
+def _record(spool: Spool, place: Place, listing: Listing, name: str) -> Record | None:
+    """A record; None for what is none, or is not for us to read."""
+    path = f"{listing.path}/{name}".removeprefix("/")
+    try:
+        with spool.in_place(place, path) as file:
+            record = read(file.read(_MAX_BYTES).decode())
+    except (Refusal, ValueError) as error:
+        why = str(error)
+    except SpoolError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            raise
+        why = str(error)
+    else:
+        if record.status == ("done" if place is Place.DONE else "failed"):
+            return record
+        why = f"it says {record.status}"
+    say("record.unreadable", level="warning", path=str(spool.where(place, path)), message=why)
+    return None

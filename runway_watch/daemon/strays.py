@@ -1,0 +1,208 @@
+"""Files in processing/ that the ledger knows nothing of: it was lost, and with it what became of them.
+
+They were accepted once, and nobody knows how far they came: each drop among them is held until a person
+decides, and counts as if it had been paid for. Nothing is sent again by itself. What makes up no drop stays
+where it is, and is told of.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from itertools import islice
+
+from runway_watch import clock, drops, sidecar
+from runway_watch.clock import as_utc
+from runway_watch.daemon.bench import Bench
+from runway_watch.decide import UNCERTAIN, doubt
+from runway_watch.drops import Group
+from runway_watch.errors import Refusal, SpoolError
+from runway_watch.job import Generation, Job, Place, State
+from runway_watch.ledger.restoring import Restored, ids, restore
+from runway_watch.log import say
+from runway_watch.records import Record, read
+from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory
+from runway_watch.stages.admit import admit
+from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.survey import defaults, join
+
+LOST = "the ledger was lost, and with it whether this had been sent"
+_AT_A_TIME = 64
+"""Drops that are written down together: whoever stops a start that takes long loses no more than these."""
+
+_MAX_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Stray:
+    """A drop that no row knows, with the record of its being held, if it was."""
+
+    folder: str
+    group: Group
+    listing: Listing
+    layers: tuple[sidecar.Sidecar, ...]
+    record: Record | None
+
+
+async def hold_strays(bench: Bench) -> None:
+    """Hold what lies in processing/ and belongs to no job; remove halves of files that do not either.
+
+    Raises:
+        SpoolError: a root cannot be read; nothing is concluded from that.
+        LedgerError: the ledger cannot be written to.
+    """
+    jobs = [*await bench.clerk(bench.ledger.live), *await bench.clerk(bench.ledger.in_transit)]
+    for root, spool in bench.spools.items():
+        known = {path for job in jobs if job.root == root for path in _files(job)}
+        found = await asyncio.to_thread(_strays, bench, spool, known)
+        taken = await bench.clerk(ids, bench.ledger) if found else set()
+        rest = iter(found)
+        while some := list(islice(rest, _AT_A_TIME)):
+            held = await asyncio.to_thread(_judge_all, bench, spool, some, taken)
+            await bench.clerk(restore, bench.ledger, held, at=clock.now())
+            for one in held:
+                _tell(one)
+        await asyncio.to_thread(_discard_halves, spool, {job.id for job in jobs})
+
+
+def _files(job: Job) -> Iterator[str]:
+    """Where a job's files lie, or may lie, below processing/."""
+    places = {job.place: job.name} | ({job.target: job.target_name or ""} if job.target else {})
+    if (name := places.get(Place.PROCESSING)) is not None:
+        yield from (join(job.folder, name + item.suffix) for item in job.inputs)
+        yield join(job.folder, name + HELD)
+
+
+def _strays(bench: Bench, spool: Spool, known: Collection[str]) -> list[_Stray]:
+    try:
+        listings = list(inventory(spool.where(Place.PROCESSING, "")))
+    except OSError as error:
+        raise SpoolError(f"{error.filename}: {error.strerror}") from error
+    return [stray for listing in listings for stray in _sort(bench, spool, listing, known)]
+
+
+def _sort(bench: Bench, spool: Spool, listing: Listing, known: Collection[str]) -> Iterator[_Stray]:
+    """The drops among one folder's files."""
+    folder = listing.path
+    free = [name for name in listing.files if join(folder, name) not in known]
+    inputs = [name for name in free if not drops.is_record(name)]
+    if not free:
+        return
+    try:
+        layers = defaults(spool, bench.watch_of(str(spool.root)), folder)
+    except (Refusal, SpoolError) as error:
+        _unknown(spool, folder, inputs, str(error))
+        return
+    _unknown(spool, folder, drops.unsupported(inputs), "neither a picture, a film, a sound nor a sidecar")
+    for group in drops.pair(inputs, optional=sidecar.layered(layers).job.get("sidecar") == "optional"):
+        if group.why:
+            _unknown(spool, folder, group.files, group.why)
+        else:
+            yield _Stray(folder, group, listing, layers, _record(spool, listing, group.name))
+    _withdraw(spool, listing)
+
+
+def _record(spool: Spool, listing: Listing, name: str) -> Record | None:
+    """What was written beside it when it was held before, if it was."""
+    if name + HELD not in listing.files:
+        return None
+    try:
+        with spool.in_place(Place.PROCESSING, join(listing.path, name + HELD)) as file:
+            return read(file.read(_MAX_BYTES).decode())
+    except (Refusal, ValueError):
+        return None
+
+
+def _withdraw(spool: Spool, listing: Listing) -> None:
+    """Remove records of what is held no more: its files have gone, and it has gone on elsewhere."""
+    for name in (name.removesuffix(HELD) for name in listing.files if name.endswith(HELD)):
+        others = (other for other in listing.files if not drops.is_record(other))
+        if not any(other.startswith(f"{name}.") for other in others) and _record(spool, listing, name):
+            with suppress(OSError):
+                spool.where(Place.PROCESSING, listing.path, name + HELD).unlink()
+
+
+def _judge_all(bench: Bench, spool: Spool, strays: list[_Stray], taken: set[str]) -> list[Restored]:
+    return [found for stray in strays if (found := _judge(bench, spool, stray, taken)) is not None]
+
+
+def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restored | None:
+    """A job from a look at its files; None for what is no drop, or cannot be read."""
+    now, record = clock.now(), stray.record
+    desk = Desk(
+        root=str(spool.root),
+        place=Place.PROCESSING,
+        reading=partial(spool.in_place, Place.PROCESSING),
+        referred=spool.referred,
+        layers=stray.layers,
+        api=bench.settings.api,
+        credits_per_job=0,
+        now=now,
+        patient=False,
+    )
+    own = record.job if record is not None and record.job not in taken else _new_id(now)
+    try:
+        found = admit(stray.group, stray.folder, stray.listing.files, desk=desk, job_id=own)
+    except (SpoolError, OSError) as error:
+        found = Waits(f"cannot be read: {error}")
+    if isinstance(found, Waits):
+        _unknown(spool, stray.folder, stray.group.files, found.why)
+        return None
+    taken.add(own)
+    job, call = found
+    since = _seconds(record.since if record else None) or now
+    return _held(job, replace(call, submitted_at=since, tries=1, due_at=now), record)
+
+
+def _held(job: Job, call: Generation, record: Record | None) -> Restored:
+    """It may have been paid for. What cannot be sent again as it is now is filed in failed/, with both."""
+    if job.verdict is not None:
+        message = f"{job.verdict.message} And nobody knows whether it was paid for: {LOST}."
+        verdict = replace(job.verdict, message=message, retryable=False)
+        return Restored(replace(job, verdict=verdict), [replace(call, verdict=verdict)], doubtful=True)
+    verdict = doubt(LOST)
+    evidence = {}
+    if record is not None and record.verdict is not None and record.code == UNCERTAIN:
+        verdict, evidence = record.verdict, record.evidence
+    job = replace(job, state=State.HELD)
+    call = replace(call, state=State.HELD, verdict=verdict, evidence=evidence)
+    return Restored(job, [call], doubtful=True)
+
+
+def _tell(one: Restored) -> None:
+    verdict = one.calls[0].verdict
+    say(
+        "job.held" if one.job.state is State.HELD else "job.refused",
+        level="warning",
+        path=one.job.path,
+        job=one.job.id,
+        state=one.job.state.value,
+        code=verdict.code if verdict else None,
+        message=verdict.message if verdict else None,
+    )
+
+
+def _unknown(spool: Spool, folder: str, names: Collection[str], why: str) -> None:
+    for name in names:
+        path = str(spool.where(Place.PROCESSING, folder, name))
+        say("file.unknown", level="warning", path=path, message=f"it belongs to no job, and stays: {why}")
+
+
+def _discard_halves(spool: Spool, alive: Collection[str]) -> None:
+    try:
+        count = discard_halves(spool.where(Place.PROCESSING, ""), alive=alive)
+    except OSError as error:
+        raise SpoolError(f"{error.filename}: {error.strerror}") from error
+    if count:
+        say("halves.discarded", path=str(spool.root), files=count)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _new_id(now: float) -> str:
+    return f"{as_utc(now):%y%m%d}-{secrets.token_hex(4)}"

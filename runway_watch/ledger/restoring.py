@@ -1,0 +1,87 @@
+"""What is put into a ledger that has lost it: jobs as their records and files tell of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from runway_watch.job import Generation, Job, State
+from runway_watch.ledger.database import Database
+from runway_watch.ledger.rows import from_generation, from_job, plain
+from runway_watch.ledger.schema import charges, generations, history, jobs
+
+_AT_A_TIME = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A job as it is told of.
+
+    Args:
+        job, calls: as they go into the ledger.
+        doubtful: whether a paid call of it may have been carried out, of which nobody knows the price.
+    """
+
+    job: Job
+    calls: Sequence[Generation]
+    doubtful: bool = False
+
+
+def is_known(ledger: Database, root: str) -> bool:
+    """Whether the ledger has any job below a root."""
+    with ledger._reading() as db:  # noqa: SLF001 - a part of it
+        return db.scalar(select(jobs.c.id).where(jobs.c.root == root).limit(1)) is not None
+
+
+def ids(ledger: Database) -> set[str]:
+    """Every job's id."""
+    with ledger._reading() as db:  # noqa: SLF001 - a part of it
+        return set(db.scalars(select(jobs.c.id)))
+
+
+def restore(ledger: Database, found: Sequence[Restored], *, at: float) -> None:
+    """Write down jobs with what they cost, all or none. Raises LostUpdate when one is known already.
+
+    What was charged counts on the day of its submission. A call in doubt counts with the most that it could
+    have cost: what was spent is never taken for less than it is.
+    """
+    with ledger._writing() as db:  # noqa: SLF001
+        for start in range(0, len(found), _AT_A_TIME):
+            some = found[start : start + _AT_A_TIME]
+            db.execute(insert(jobs), [from_job(one.job) for one in some])
+            db.execute(insert(generations), [from_generation(c) for one in some for c in one.calls])
+            db.execute(insert(history), [plain(_line(one, at)) for one in some])
+            if paid := [row for one in some for row in _charges(one, at)]:
+                db.execute(insert(charges), paid)
+
+
+def _line(one: Restored, at: float) -> dict[str, Any]:
+    """Its history begins anew; a call in doubt stands in it like any other."""
+    doubtful = one.doubtful and one.job.state is State.HELD
+    event, was = ("doubt", State.SUBMITTING) if doubtful else ("restored", one.job.state)
+    note = {"path": one.job.path, "message": "the ledger was lost"}
+    return {
+        "job": one.job.id,
+        "n": 0,
+        "at": at,
+        "event": event,
+        "was": was,
+        "state": one.job.state,
+        "note": note,
+    }
+
+
+def _charges(one: Restored, at: float) -> Iterable[dict[str, Any]]:
+    for call in one.calls:
+        if call.credits:
+            began = call.submitted_at or one.job.finished_at or at
+            yield _charge(call, at=began, most=call.credits, price=call.credits)
+    if one.doubtful:
+        call = next((c for c in one.calls if c.submitted_at and not c.ended_at), one.calls[0])
+        yield _charge(call, at=call.submitted_at or at, most=one.job.price or 0, price=None)
+
+
+def _charge(call: Generation, *, at: float, most: int, price: int | None) -> dict[str, Any]:
+    row = {"job": call.job, "n": call.n, "at": at, "answered_at": at, "reserved": most}
+    return row | {"credits": price, "is_doubtful": price is None}
