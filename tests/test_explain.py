@@ -115,6 +115,11 @@ def test_an_event_of_another_version_is_told_in_its_own_words() -> None:
     assert line.endswith("running: teleport, now ready")
 
 
+def test_what_a_lost_ledger_was_rebuilt_from_is_told() -> None:
+    [line] = story([row(0, "restored")], UTC)
+    assert "the ledger had been lost" in line
+
+
 def test_of_several_generations_each_line_says_whose_it_is() -> None:
     lines = list(story([row(0, "fail", n=1), row(1, "succeeded", n=2)], UTC))
     assert ["generation 1: it came" in lines[0], "generation 2: Runway has" in lines[1]] == [True, True]

@@ -70,7 +70,7 @@ def _tell(telling: Telling, ledger: Ledger | None, wanted: str) -> bool:
     job = _job(ledger, telling.settings, wanted, spot) if ledger is not None else None
     if ledger is not None and job is not None:
         if spot is not None and not spot.is_taken and job.id != wanted:
-            telling.lines.append(f"nothing lies at {spot.path} now; what was dropped under its name:")
+            telling.lines.append(f"nothing lies at {spot.path} now; the job that it belongs to:")
         telling.job(job, ledger)
         return True
     if spot is None:

@@ -59,6 +59,8 @@ SENTENCES: Mapping[tuple[State, str], str] = {
 }
 """What each event meant, by where the job stood before; the state table has no row that is not here."""
 
+_RESTORED = "the ledger had been lost: it was written down anew from its record and its files"
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -105,6 +107,8 @@ def span(seconds: float) -> str:
 
 def _sentence(row: Mapping[str, Any]) -> str:
     """The event in words; one of another version of this program in that version's own."""
+    if row["event"] == "restored":
+        return _RESTORED
     known = {(state.value, event): told for (state, event), told in SENTENCES.items()}
     return known.get((row["was"], row["event"])) or f"{row['was']}: {row['event']}, now {row['state']}"
 
