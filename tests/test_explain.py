@@ -11,7 +11,7 @@ import pytest
 
 from runway_watch.config import RetrySettings
 from runway_watch.job import Generation, Hold, Job, Place, State, Verdict
-from runway_watch.report import standing
+from runway_watch.report import facts, standing
 from runway_watch.report.story import SENTENCES, local, span, story
 from runway_watch.report.surroundings import Around, bars
 from runway_watch.states import TABLE
@@ -113,6 +113,12 @@ def test_what_a_call_cost_is_told_once_though_the_ledger_adds_up() -> None:
 def test_an_event_of_another_version_is_told_in_its_own_words() -> None:
     [line] = story([row(0, "teleport")], UTC)
     assert line.endswith("running: teleport, now ready")
+
+
+def test_what_a_call_may_cost_is_told_by_the_price_list_where_runway_named_no_figure() -> None:
+    unknown = call(state=S.HELD, submitted_at=NOW, tries=1)
+    assert facts.charged(job(), [unknown]).endswith("is not known yet (at most 60)")
+    assert facts.charged(job(price=None), [unknown]).endswith("is not known yet")
 
 
 def test_what_a_lost_ledger_was_rebuilt_from_is_told() -> None:

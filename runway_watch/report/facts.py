@@ -47,12 +47,14 @@ def price(job: Job, estimate: int | None) -> str:
     return "not known" if job.price is None else f"at most {job.price} credits"
 
 
-def charged(calls: Sequence[Generation]) -> str:
+def charged(job: Job, calls: Sequence[Generation]) -> str:
     """What it has cost so far."""
     spent, tries = sum(call.credits for call in calls), sum(call.tries for call in calls)
     if records.charged(calls) == "unknown":
-        most = sum(call.estimated or 0 for call in calls if call.submitted_at and call.ended_at is None)
-        return f"{spent} credits so far; what the last paid call costs is not known yet (at most {most})"
+        is_open = [call for call in calls if call.submitted_at and call.ended_at is None]
+        most = sum(call.estimated or job.price or 0 for call in is_open)
+        known = f" (at most {most})" if most else ""
+        return f"{spent} credits so far; what the last paid call costs is not known yet{known}"
     times = f", for {tries} paid {'call' if tries == 1 else 'calls'}" if tries else ""
     return f"{spent} credits{times}" if spent or tries else "nothing"
 

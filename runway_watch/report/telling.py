@@ -49,7 +49,7 @@ class Telling:
         self.block("[job]", facts.options(job))
         self.block("files", facts.files(job, calls))
         self.block("price", [facts.price(job, near.estimate)])
-        self.block("charged", [facts.charged(calls)])
+        self.block("charged", [facts.charged(job, calls)])
         self.block("task", facts.tasks(calls))
         self.block("state", [standing.state(job, call)])
         self.block("why", standing.why(job, call, near))
