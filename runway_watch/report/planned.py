@@ -51,13 +51,17 @@ def _section(title: str, found: Sequence[Line]) -> Iterator[str]:
 def _price(line: Line) -> str:
     if line.verdict is not None:
         return f"refused ({line.verdict.code}): {_problems(line.verdict)}"
-    price = f"{line.free}: 0 credits" if line.free else _credits(line.credits)
-    more = ", ".join(part for part in (line.note, _stands(line)) if part and not line.free)
+    price, note = (f"{line.free}: 0 credits", "") if line.free else (_credits(line.credits), line.note)
+    more = ", ".join(part for part in (note, _stands(line)) if part)
     return f"{price} ({more})" if more else price
 
 
 def _credits(price: int | None) -> str:
-    return "unknown" if price is None else f"{price} {'credit' if price == 1 else 'credits'}"
+    return "unknown" if price is None else _count(price, "credit")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _problems(verdict: Verdict) -> str:
@@ -91,8 +95,8 @@ def _totals(plan: Plan) -> Iterator[str]:
     more = f", and {unknown} of unknown price" if unknown else ""
     price = sum(line.credits or 0 for line in plan.paid)
     shared = sum(1 for line in (*plan.drops, *plan.queue) if line.free)
-    free = f"; {shared} cost nothing" if shared else ""
-    yield f"price: {_credits(price)} at most for {len(plan.paid)} generations{more}{free}"
+    free = f"; {shared} at no cost" if shared else ""
+    yield f"price: {_credits(price)} at most for {_count(len(plan.paid), 'generation')}{more}{free}"
 
 
 def _account(plan: Plan, zone: tzinfo) -> Iterator[str]:
@@ -105,9 +109,10 @@ def _account(plan: Plan, zone: tzinfo) -> Iterator[str]:
     if budget.credits_per_day:
         spent = plan.facts.purse.committed
         yield f"budget: {spent} of {_credits(budget.credits_per_day)} a day are spent or reserved today"
-    if plan.slots:
-        each = ", ".join(f"{n} of {model}" for model, n in sorted(plan.slots.items()))
-        yield f"at a time: {each}{'' if plan.is_told else ' (assumed: the account is not known)'}"
+    if plan.slots and plan.is_told:
+        yield f"at a time: {', '.join(f'{n} of {model}' for model, n in sorted(plan.slots.items()))}"
+    elif plan.slots:
+        yield "at a time: 1 of each model is assumed, for the account is not known"
 
 
 def _stop(plan: Plan, stop: Stop, zone: tzinfo) -> str:
@@ -131,7 +136,7 @@ def _times(plan: Plan, zone: tzinfo) -> Iterator[str]:
         held = ", were there no hold" if plan.holds else ""
         yield f"finish:{of} at {_moment(ends, zone)}, in {_span(ends - plan.now)}{held}"
     for reason, n in reasons.items():
-        yield f"never: {n} generations do not begin - {_BARRED[reason]}"
+        yield f"never: {_count(n, 'generation')} will not begin - {_BARRED[reason]}"
 
 
 _BARRED = {
@@ -153,13 +158,14 @@ def _moment(moment: float, zone: tzinfo) -> str:
 
 def _span(seconds: float) -> str:
     """A length of time, as precisely as a person wants it."""
-    whole = max(0, round(seconds))
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    if whole < 120:
-        return f"{whole} s"
-    if not days and not hours:
+    if seconds < 120:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
         return f"{minutes} min"
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} d {minutes // 60 % 24} h"
 
 
 def _ordinal(n: int) -> str:
