@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.forked import REPOSITORY
+from tests.forked import REPOSITORY, complete
 
 NOBODY = 65534
 SECONDS = 60
@@ -31,16 +31,17 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "runway_watch", *words]
 
 
-def _as(user: int | None) -> list[str]:
+def _as(user: int) -> list[str]:
     """What goes before a command so that another user runs it."""
-    who = [f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
-    return [] if user is None else ["setpriv", *who]
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--"]
 
 
 def cli(
     *words: str, at: Path, env: Mapping[str, str] | None = None, user: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end in a folder, which is its home too; `user` only by root."""
+    if user is None:
+        return complete(*words, environment=environment(at, env), at=at, timeout=SECONDS)
     return subprocess.run(
         [*_as(user), *command(*words)],
         capture_output=True,
