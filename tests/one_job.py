@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 from runway_watch import clock, config, log
 from runway_watch.api import Api, Courier
 from runway_watch.api.transfer import Received
-from runway_watch.config import LogSettings
+from runway_watch.config import LogSettings, Settings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.filing import file_away
@@ -123,18 +123,18 @@ def main(base: str, log_file: str, gate: Connection) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_long(_ANYBODY), 0, 0, 0)
     loop = asyncio.new_event_loop()
     loop.set_default_executor(Inline())
+    watch = {"root": str(Path(base, "root")), "settle_seconds": 0}
+    zone = {"timezone": "UTC"}
+    settings = config.parse({"watch": [watch], "api": {"base_url": _NOWHERE}, "schedule": zone}, {})
     gate.send("ready")
     gate.poll(None)  # a `read` may be what is to be broken
     try:
-        sys.exit(loop.run_until_complete(_open(Path(base))))
+        sys.exit(loop.run_until_complete(_open(Path(base), settings)))
     finally:
         os.writev(fd, [told.getvalue().encode()])  # a `write` is to be broken where it matters
 
 
-async def _open(base: Path) -> int:
-    watch = {"root": str(base / "root"), "settle_seconds": 0}
-    zone = {"timezone": "UTC"}  # the machine's own would have to be read
-    settings = config.parse({"watch": [watch], "api": {"base_url": _NOWHERE}, "schedule": zone}, {})
+async def _open(base: Path, settings: Settings) -> int:
     spool = Spool(base / "root")
     try:
         with Ledger(f"sqlite:///{base}/state/ledger.sqlite3") as ledger:
