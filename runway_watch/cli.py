@@ -231,7 +231,7 @@ def cancel(
         chosen, lines = live(settings, places(settings, os.environ), jobs)
         for line in lines:
             typer.echo(log.printable(line))
-        good = len(chosen) == len(set(jobs))
+        good = not lines
         if chosen:
             good &= _order("cancel", settings, chosen, stays=tuple(LIVE_STATES))
     raise typer.Exit(0 if good else FAILED)

@@ -230,7 +230,7 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
         submitted_at=before.submitted_at,
         ended_at=before.ended_at,
     )
-    if call.state is State.READY and _is_paid_for(before) and job.wish == was.wish:
+    if call.state is State.READY and is_paid_for(before) and job.wish == was.wish:
         job = replace(job, state=State.COLLECTING, duplicate_of=None)
         call = replace(
             before, state=State.COLLECTING, attempt=0, due_at=call.due_at, outputs=(), verdict=None
@@ -238,7 +238,8 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
     return job, call
 
 
-def _is_paid_for(generation: Generation) -> bool:
+def is_paid_for(generation: Generation) -> bool:
+    """Whether what failed has a result at Runway that only has to be fetched."""
     verdict = generation.verdict
     return generation.task_id is not None and verdict is not None and verdict.stage == "collect"
 

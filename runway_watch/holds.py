@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from runway_watch.config import BudgetSettings
 from runway_watch.hours import Hours
-from runway_watch.job import Done, Hold, Job, Later, Never, Outcome, Purse, State, Unsure, Verdict
+from runway_watch.job import Done, Generation, Hold, Job, Later, Never, Outcome, Purse, State, Unsure, Verdict
 
 ALL, CREATES, SLOTS, UPLOADS, DOWNLOADS = "all", "creates", "slots", "uploads", "downloads"
 API = ALL
@@ -145,6 +145,22 @@ def is_over(hold: Hold, facts: Facts) -> bool:
             return facts.available is not None and facts.available >= (hold.needs or 0)
         case "disk":
             return all(room.free >= room.needed for room in facts.rooms if room.scope == hold.scope)
+    return False
+
+
+def bars(hold: Hold, job: Job, call: Generation) -> bool:
+    """Whether a hold keeps this generation from its next step: what is paid for goes on in most of them."""
+    is_blind = hold.scope == ALL and hold.reason in BLIND
+    new = {ALL, CREATES, DOWNLOADS, job.model, job.root, job.id}
+    match call.state:
+        case State.READY:
+            return hold.scope in new
+        case State.UPLOADING:
+            return hold.scope in new or (hold.scope == UPLOADS and call.uploaded_at is None)
+        case State.RUNNING:
+            return is_blind
+        case State.COLLECTING:
+            return is_blind or hold.scope == DOWNLOADS
     return False
 
 

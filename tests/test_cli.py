@@ -363,7 +363,7 @@ def test_a_dry_run_tells_prices_and_changes_nothing(morning: Night) -> None:
     assert sorted(done.stdout.splitlines()) == sorted(
         [
             f"{morning.failed} bad.png: failed (api.rejected), at most 60 credits",
-            f"{morning.held} doubt.png: held (submit.uncertain), at most 60 credits",
+            f"{morning.held} doubt.png: held (submit.uncertain), at most 60 credits, perhaps for the second time",
             "2 jobs, at most 120 credits",
         ]
     )
@@ -376,7 +376,7 @@ def test_a_code_narrows_all(morning: Night) -> None:
     done = morning.site.cli("retry", "--all", "--code", "api.rejected", "--dry-run")
     assert done.stdout.splitlines()[-1] == "1 job, at most 60 credits"
     nothing = morning.site.cli("retry", "--all", "--code", "task.safety", "--dry-run")
-    assert (nothing.returncode, nothing.stdout) == (0, "nothing to retry\n")
+    assert (nothing.returncode, nothing.stdout) == (0, "nothing to retry with the code task.safety\n")
 
 
 @pytest.mark.parametrize("place", ["failed/bad.png", "failed/bad.prompt.toml", "failed/bad.error.toml"])
@@ -402,13 +402,13 @@ def test_a_path_through_links_and_dots_is_the_file_that_it_leads_to(morning: Nig
 def test_a_retry_of_what_is_not_there_ends_with_1(wanted: str, morning: Night) -> None:
     done = morning.site.cli("retry", wanted)
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.endswith(": no such job\n")
+    assert done.stdout.endswith(": no such job (`runway-watch explain` says what it is)\n")
     assert "\x1b" not in done.stdout
 
 
 def test_a_retry_of_what_is_done_ends_with_1_and_says_so(morning: Night) -> None:
     done = morning.site.cli("retry", morning.done)
-    assert (done.returncode, done.stdout) == (1, f"{morning.done} good.png: is done\n")
+    assert (done.returncode, done.stdout) == (1, f"{morning.done} good.png: is done, not failed or held\n")
 
 
 def test_a_retry_before_the_first_run_ends_with_1(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runway_watch.config import RetrySettings
+from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, State, Verdict
 from runway_watch.report import facts, standing
 from runway_watch.report.story import SENTENCES, local, span, story
-from runway_watch.report.surroundings import Around, bars
+from runway_watch.report.surroundings import Around
 from runway_watch.states import TABLE
 from tests.cli_tools import cli
 from tests.harness import Runway, Site, picture, sidecar, simulator, unique

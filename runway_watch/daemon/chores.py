@@ -39,7 +39,8 @@ class Chores:
         self._stopped = stopped
         self._due = {name: asyncio.Event() for name in ("account", "disks", "orders", "prune", "sweep")}
         self._doing: set[str] = set()
-        self._due["orders"].set()
+        for name in ("account", "orders"):  # holds of the last run may be over by now
+            self._due[name].set()
 
     @property
     def pending(self) -> bool:

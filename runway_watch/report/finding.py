@@ -16,6 +16,9 @@ _OUTPUT = re.compile(r"\.out(-\d+)?\.\w+")
 _STAGED = re.compile(r"\.(\d{6}-[0-9a-f]{8})[-.].*\.part")
 
 
+NO_SUCH_JOB = "no such job (`runway-watch explain` says what it is)"
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A path in one of the four folders of a watch; `folder` and `name` are below that folder."""
@@ -104,13 +107,10 @@ def live(settings: Settings, places: Places, wanted: Sequence[str]) -> tuple[lis
     """
     with Ledger(places.ledger_url, readonly=True) as ledger:
         named = {name: find(ledger, settings, name) for name in wanted}
-    lines = [f"{name}: no such job" for name, job in named.items() if job is None]
-    lines += [
-        f"{job.id} {job.path}: is {job.state}"
-        for job in named.values()
-        if job and job.state not in LIVE_STATES
-    ]
-    return [job for job in named.values() if job is not None and job.state in LIVE_STATES], lines
+    lines = [f"{name}: {NO_SUCH_JOB}" for name, job in named.items() if job is None]
+    jobs = {job.id: job for job in named.values() if job is not None}.values()
+    lines += [f"{job.id} {job.path}: is {job.state} already" for job in jobs if job.state not in LIVE_STATES]
+    return [job for job in jobs if job.state in LIVE_STATES], lines
 
 
 def _real(path: Path) -> Path:

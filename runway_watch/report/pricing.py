@@ -12,6 +12,7 @@ from runway_watch import catalogue, polling
 from runway_watch.config import Settings
 from runway_watch.daemon.purser import price_kind
 from runway_watch.decide import revive
+from runway_watch.errors import SpoolError
 from runway_watch.holds import unaffordable
 from runway_watch.job import Generation, Job, Place, State, Verdict
 from runway_watch.ledger import Ledger
@@ -142,12 +143,20 @@ class Pricing:
         spool = Spool(Path(job.root))
         for was in self._ledger.called(root=job.root, folder=job.folder, name=job.name):
             at_rest = was.target is None and was.place in _AT_REST and was.id not in self.returned
-            if at_rest and not spool.present(was, was.place, was.name):
+            if at_rest and _has_left(spool, was):
                 return was
         return None
 
     def _called(self, job: Job) -> str:
         return name(self._settings, job.root, job.path)
+
+
+def _has_left(spool: Spool, was: Job) -> bool:
+    """Whether a job's files are not in their place; where nobody can tell, they are taken to be there."""
+    try:
+        return not spool.present(was, was.place, was.name)
+    except SpoolError:
+        return False
 
 
 def _may_share(leader: Job) -> bool:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runway_watch import catalogue
 from runway_watch.config import Settings
+from runway_watch.decide import UNCERTAIN, is_paid_for
 from runway_watch.job import Job, State
 from runway_watch.ledger import Ledger
-from runway_watch.report.finding import find
+from runway_watch.report.finding import NO_SUCH_JOB, find
 from runway_watch.report.places import Places
 
 CAN_RETURN = (State.FAILED, State.CANCELLED, State.HELD)
@@ -34,30 +36,55 @@ def choose(settings: Settings, places: Places, wanted: Sequence[str], *, code: s
     """
     with Ledger(places.ledger_url, readonly=True) as ledger:
         named = {name: find(ledger, settings, name) for name in wanted}
-        candidates = [job for job in named.values() if job] if wanted else ledger.held_and_failed()
-        codes = {job.id: _code(job, ledger) for job in candidates}
-    lines = [f"{name}: no such job" for name, job in named.items() if job is None]
-    lines += [f"{job.id} {job.path}: is {job.state}" for job in candidates if job.state not in CAN_RETURN]
-    jobs = [job for job in candidates if job.state in CAN_RETURN and code in (None, codes[job.id])]
+        found = [job for job in named.values() if job] if wanted else ledger.held_and_failed()
+        bids = [_bid(ledger, job) for job in {job.id: job for job in found}.values()]
+    lines = [f"{name}: {NO_SUCH_JOB}" for name, job in named.items() if job is None]
+    lines += [
+        f"{bid.job.id} {bid.job.path}: is {bid.job.state}, not failed or held"
+        for bid in bids
+        if not bid.can_return
+    ]
+    chosen = [bid for bid in bids if bid.can_return and code in (None, bid.code)]
     unknown = bool(lines)
-    lines += [f"{job.id} {job.path}: {job.state} ({codes[job.id]}), {_price(job)}" for job in jobs]
-    if jobs:
-        lines.append(f"{len(jobs)} {'job' if len(jobs) == 1 else 'jobs'}, {_total(jobs)}")
+    lines += [bid.line for bid in chosen]
+    if chosen:
+        lines.append(f"{len(chosen)} {'job' if len(chosen) == 1 else 'jobs'}, {_total(chosen)}")
     elif not lines:
-        lines.append("nothing to retry")
-    return Choice(tuple(jobs), tuple(lines), unknown)
+        lines.append("nothing to retry" if code is None else f"nothing to retry with the code {code}")
+    return Choice(tuple(bid.job for bid in chosen), tuple(lines), unknown)
 
 
-def _code(job: Job, ledger: Ledger) -> str | None:
-    verdict = job.verdict or next((call.verdict for call in ledger.calls(job.id) if call.verdict), None)
-    return verdict.code if verdict else None
+@dataclass(frozen=True, slots=True)
+class _Bid:
+    """A job and what it may cost to put it back to work; `price` is None where nobody knows."""
+
+    job: Job
+    code: str | None
+    price: int | None
+    note: str = ""
+
+    @property
+    def can_return(self) -> bool:
+        return self.job.state in CAN_RETURN
+
+    @property
+    def line(self) -> str:
+        price = "price not known" if self.price is None else f"at most {self.price} credits"
+        return f"{self.job.id} {self.job.path}: {self.job.state} ({self.code}), {price}{self.note}"
 
 
-def _price(job: Job) -> str:
-    return "price not known" if job.price is None else f"at most {job.price} credits"
+def _bid(ledger: Ledger, job: Job) -> _Bid:
+    calls = ledger.calls(job.id)
+    verdict = job.verdict or next((call.verdict for call in calls if call.verdict), None)
+    code = verdict.code if verdict else None
+    if job.state is not State.HELD and any(is_paid_for(call) for call in calls):
+        return _Bid(job, code, 0, ": its result is only fetched")
+    kind = catalogue.price_kind(job.operation, job.params) if job.operation in catalogue.OPERATIONS else ""
+    again = ", perhaps for the second time" if code == UNCERTAIN else ""
+    return _Bid(job, code, ledger.estimate(kind) or job.price, again)
 
 
-def _total(jobs: Sequence[Job]) -> str:
-    known = sum(job.price or 0 for job in jobs)
-    unknown = sum(1 for job in jobs if job.price is None)
+def _total(bids: Sequence[_Bid]) -> str:
+    known = sum(bid.price or 0 for bid in bids)
+    unknown = sum(1 for bid in bids if bid.price is None)
     return f"at most {known} credits" + (f", and {unknown} of unknown price" if unknown else "")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from runway_watch.decide import may_sweep
-from runway_watch.holds import ALL
+from runway_watch.holds import ALL, bars
 from runway_watch.job import LIVE_STATES, Generation, Hold, Job, Place, State, Verdict
 from runway_watch.report.story import local, span
-from runway_watch.report.surroundings import Around, bars
+from runway_watch.report.surroundings import Around
 
 _STATES: Mapping[State, str] = {
     State.READY: "accepted; it has not begun yet",

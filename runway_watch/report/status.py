@@ -10,6 +10,7 @@ from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import KEPT
 from runway_watch.daemon.purser import hours_of
 from runway_watch.errors import NoLedger
+from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
 from runway_watch.report.places import Places
@@ -112,10 +113,9 @@ def _why(job: Job, call: Generation, holds: Sequence[Hold]) -> tuple[str | None,
     """Why a job does not go on: its own reason, or a hold of what it needs."""
     if job.state is State.READY and job.duplicate_of is not None:
         return "duplicate", f"it asks for the same as {job.duplicate_of}, and shares that result"
-    if job.state in (State.READY, State.UPLOADING):
-        for hold in holds:
-            if hold.scope in ("all", "creates", job.model, job.root, job.id):
-                return hold.reason, hold.message
+    barring = next((hold for hold in holds if bars(hold, job, call)), None)
+    if barring is not None:
+        return barring.reason, barring.message
     return (None, None) if call.reason == "running" else (call.reason, call.message)  # that one is no news
 
 

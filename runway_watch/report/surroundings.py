@@ -6,8 +6,7 @@ from datetime import tzinfo
 
 from runway_watch import catalogue, clock
 from runway_watch.config import RetrySettings, Settings
-from runway_watch.holds import ALL, BLIND, CREATES, DOWNLOADS, UPLOADS
-from runway_watch.job import Generation, Hold, Job, State
+from runway_watch.job import Hold, Job, State
 from runway_watch.ledger import Ledger
 from runway_watch.states import AT_RUNWAY
 
@@ -71,19 +70,3 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
 def _turn(job: Job) -> tuple[int, float]:
     """Who begins first."""
     return -job.priority, job.accepted_at
-
-
-def bars(hold: Hold, job: Job, call: Generation) -> bool:
-    """Whether a hold keeps this generation from its next step: what is paid for goes on in most of them."""
-    is_blind = hold.scope == ALL and hold.reason in BLIND
-    new = {ALL, CREATES, DOWNLOADS, job.model, job.root, job.id}
-    match call.state:
-        case State.READY:
-            return hold.scope in new
-        case State.UPLOADING:
-            return hold.scope in new or (hold.scope == UPLOADS and call.uploaded_at is None)
-        case State.RUNNING:
-            return is_blind
-        case State.COLLECTING:
-            return is_blind or hold.scope == DOWNLOADS
-    return False
