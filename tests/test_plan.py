@@ -468,3 +468,9 @@ def test_a_share_that_is_not_there_is_a_fault_and_no_empty_one(site: Site) -> No
 def test_a_configuration_that_cannot_be_used_is_78(site: Site) -> None:
     add(site, "[nonsense]\n")
     assert site.cli("plan", environment={}).returncode == 78
+
+
+def test_a_folder_that_is_missing_is_no_reason_not_to_plan(site: Site) -> None:
+    admit(site, "cat")
+    site.drop("cat.png")
+    assert line_of(plan(site), "total:") == "total: 1 to be accepted, 1 in the queue"
