@@ -1,9 +1,8 @@
 """When what waits would begin and end, and what stops it first. Pure.
 
-The rules are those by which generations are begun: the order is that of the list, a model has its slots,
-a day its cap, and what cannot be paid for holds up everything after it. What each may cost at the most
-counts as what it costs. Waiting costs nothing here, and neither do uploads, questions and downloads: they
-run beside what is generated.
+The rules are those by which generations are begun: in the order of the list, a model has its slots, a day
+its cap, and what cannot be paid for holds up everything after it. What each may cost at the most counts as
+what it costs. Uploads, questions and downloads take no time: they run beside what is generated.
 """
 
 from collections import deque
@@ -20,58 +19,38 @@ DAY = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One generation that is still to be begun.
-
-    Args:
-        model: which slots it takes.
-        seconds: how long it takes once it has begun.
-        credits: the most that it may cost; None when nobody knows.
-        not_before: the moment before which it must not begin, seconds since 1970.
-    """
+    """One generation that is still to be begun."""
 
     model: str
-    seconds: float
-    credits: int | None
-    not_before: float = 0.0
+    seconds: float  # it takes so long, once it has begun
+    credits: int | None  # the most that it may cost; None when nobody knows
+    not_before: float = 0.0  # seconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What a model allows.
-
-    Args:
-        slots: generations at a time.
-        busy: the moments at which those end that run already.
-        daily: generations that may begin in 24 h; None for any number.
-        used: how many have begun in the last 24 h; when is not known, so they count from now on.
-    """
+    """What a model allows."""
 
     slots: int = 1
-    busy: Sequence[float] = ()
-    daily: int | None = None
-    used: int = 0
+    busy: Sequence[float] = ()  # when that ends which runs already
+    daily: int | None = None  # so many may begin in 24 h; None for any number
+    used: int = 0  # so many have, nobody knows when: they count from now on
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What there is to pay with, in credits.
+    """What there is to pay with, in credits."""
 
-    Args:
-        available: what the balance leaves above the reserve; None when it is not known.
-        cap: for each budget day; 0 for none.
-        spent: today's share of the cap that is gone.
-    """
-
-    available: int | None = None
-    cap: int = 0
-    spent: int = 0
+    available: int | None = None  # what the balance leaves above the reserve; None when it is not known
+    cap: int = 0  # of each budget day; 0 for none
+    spent: int = 0  # of today's cap
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When an item begins and ends, seconds since 1970; None for both when it never does, and then why.
+    """When an item begins and ends, seconds since 1970; None for both when it never does.
 
-    `barred` is "credits", "budget" (dearer than the cap of a whole day, or nobody knows) or "slots".
+    `barred` says why: "credits", "slots", or "budget" (dearer than a whole day's cap, or of unknown price).
     """
 
     begins: float | None = None
@@ -81,21 +60,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The first time that the money does not suffice.
-
-    Args:
-        reason: "credits" (the balance) or "budget" (today's cap).
-        begun: how many have begun by then.
-        last: the place in the list of the last of these; None if there is none.
-        next: the place of the first that has to wait.
-        until: when it goes on; None when nobody knows.
-    """
+    """The first time that the money does not suffice, be it the balance ("credits") or the cap ("budget")."""
 
     reason: str
-    begun: int
-    last: int | None
-    next: int
-    until: float | None
+    begun: int  # so many have begun by then
+    last: int | None  # the place in the list of the last of these
+    next: int  # the place of the first that has to wait
+    until: float | None  # when it goes on; None when nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +89,9 @@ def forecast(
 
     Args:
         items: what waits, the first first.
-        now: the moment at which it begins.
         hours: the window and the budget day.
         lanes: by model; a model that is not in it has one slot.
-        money: as it stands now.
+        now, money: the moment at which it begins, and how the money stands then.
     """
     future = _Future(items, now=now, hours=hours, lanes=lanes, money=money)
     moment: float | None = now
@@ -138,8 +108,7 @@ class _Road:
         self._ends = list(lane.busy)
         heapify(self._ends)
         self._begun = deque([now] * lane.used)
-        self.waiting: list[int] = []
-        """A heap of places in the list: the first goes next."""
+        self.waiting: list[int] = []  # a heap of places in the list: the first goes next
 
     def opens(self, now: float) -> float:
         """When the next may begin, as far as the model goes: now, later, or never (infinity)."""
@@ -195,7 +164,8 @@ class _Future:
                 closed.add(item.model)
                 moments.append(opens)
             elif (stop := self._pay(n)) is not None:
-                return self._stand_still(stop)
+                self._stops.setdefault(stop.reason, stop)
+                return stop.until
             else:
                 road.begin(now, now + item.seconds)
                 self._spans[n] = Span(now, now + item.seconds)
@@ -232,8 +202,3 @@ class _Future:
         self._available = None if self._available is None else self._available - price
         self._begun.append(n)
         return None
-
-    def _stand_still(self, stop: Stop) -> float | None:
-        """Note what stops everything, and say when it goes on."""
-        self._stops.setdefault(stop.reason, stop)
-        return stop.until
