@@ -13,8 +13,7 @@ from math import inf
 
 from runway_watch.hours import Hours
 
-DAY = 24 * 3600.0
-"""Seconds for which a begun generation counts towards Runway's daily limit of its model."""
+DAY = 24 * 3600.0  # for so long a begun generation counts towards Runway's daily limit of its model
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,11 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When an item begins and ends, seconds since 1970; None for both when it never does.
-
-    `barred` says why: "credits", "slots", or "budget" (dearer than a whole day's cap, or of unknown price).
-    """
+    """When an item begins and ends, seconds since 1970; None for both when it never does."""
 
     begins: float | None = None
     ends: float | None = None
-    barred: str = ""
+    barred: str = ""  # why: "credits", "slots", or "budget" (above a whole day's cap, or of unknown price)
 
 
 @dataclass(frozen=True, slots=True)
