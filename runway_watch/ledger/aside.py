@@ -129,7 +129,7 @@ def _is_readable(db: sqlite3.Connection, table: str) -> bool:
     All JSON has to be some, and what may still be worked at has to be text.
     """
     columns = [name for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})") if kind == "JSON"]
-    valid = " AND ".join(f'coalesce(json_valid("{name}"), 1)' for name in columns) or "1"
+    valid = " AND ".join(f'("{name}" IS NULL OR json_valid("{name}"))' for name in columns) or "1"
     if db.execute(f"SELECT 1 FROM {table} WHERE NOT ({valid}) LIMIT 1").fetchone():  # noqa: S608 - our names
         return False
     with closing(db.cursor()) as raw:
