@@ -1,6 +1,8 @@
 """The records beside a job parse back, and hold exactly the keys that the contract names."""
 
+import time
 import tomllib
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 
 from runway_watch import records
 from runway_watch.decide import doubt
-from runway_watch.job import Generation, Output, Place, State, Verdict
+from runway_watch.job import Generation, Output, Place, Reference, State, Verdict
 from tests.samples import NOW, VERDICT, call, item, job
 
 S = State
+FILE = {"sha256": "a" * 64, "size": 4000, "mtime_ns": 1_700_000_000_000_000_000}
 FILM = Output(".j1-1-1.part", ".mp4", "f" * 64, 9000)
 DONE = call(
     state=S.RETIRING,
@@ -42,7 +45,7 @@ def error(*calls: Generation, verdict: Verdict = VERDICT) -> dict[str, Any]:
 
 
 def test_a_result_has_the_contracts_keys_and_values() -> None:
-    assert result(DONE) == {
+    assert result(DONE, wish="w" * 64) == {
         "schema": 1,
         "job": "j1",
         "status": "done",
@@ -62,8 +65,21 @@ def test_a_result_has_the_contracts_keys_and_values() -> None:
                 "seconds": 42.2,
                 "outputs": ["cat (2).out-1.mp4"],
                 "output_sha256": ["f" * 64],
+                "submitted_at": at(5),
+                "tries": 1,
             }
         ],
+        "ledger": {
+            "wish": "w" * 64,
+            "dropped_as": "cat",
+            "price": 60,
+            "sweeps": 0,
+            "file": [
+                {**FILE, "suffix": ".png", "dropped_as": "cat.png"},
+                {**FILE, "suffix": ".prompt.toml", "dropped_as": "cat.prompt.toml"},
+            ],
+            "reference": [],
+        },
     }
 
 
@@ -93,13 +109,15 @@ ERROR_KEYS = [
     *("schema", "job", "status", "stage", "code", "message", "hint", "problems"),
     *("retryable", "attempts", "charged", "credits"),
 ]
+OURS = ["operation", "accepted_at", "generation", "request", "ledger"]
+"""What an error holds besides, for a ledger that is lost; tables come last in TOML."""
 
 
 def test_an_error_has_the_contracts_keys() -> None:
-    assert list(error(call())) == ERROR_KEYS
+    assert list(error(call())) == [*ERROR_KEYS, *OURS]
     full = Verdict("poll", "task.safety", "No.", failure_code="SAFETY", http_status=400, problems=("a", "b"))
     found = error(call(state=S.RETIRING, task_id="t9", attempt=2, tries=3), verdict=full)
-    assert list(found) == [*ERROR_KEYS, "task_id", "failure_code", "http_status"]
+    assert list(found) == [*ERROR_KEYS, "task_id", "failure_code", "http_status", *OURS]
     assert (found["attempts"], found["problems"], found["task_id"]) == (3, ["a", "b"], "t9")
 
 
@@ -161,3 +179,81 @@ def test_values_that_toml_does_not_know_are_left_out_at_every_depth() -> None:
 @pytest.mark.parametrize(("table", "owner"), [({"job": "j1"}, "j1"), ({"job": 7}, None), ({}, None)])
 def test_a_record_names_its_job(table: dict[str, Any], owner: str | None) -> None:
     assert records.job_of(table) == owner
+
+
+# -- read back ----------------------------------------------------------------------------------------------
+
+STYLE = Reference("_refs/style.jpg", "5" * 64, 7000, "image/jpeg")
+REFUSED = Verdict(
+    "poll",
+    "task.safety",
+    "No.",
+    hint="Change it.",
+    problems=("a", "b"),
+    failure_code="SAFETY",
+    http_status=400,
+)
+
+
+def test_a_result_reads_back_as_it_was() -> None:
+    filed = job(
+        place=Place.DONE, target=Place.DONE, target_name="cat", references={"file:_refs/style.jpg": STYLE}
+    )
+    found = records.read(records.result(filed, [DONE], {1: ["cat.out.mp4"]}, at=NOW + 50))
+    assert (found.job, found.verdict, found.request) == (filed.id, None, filed.params)
+    assert (found.accepted_at, found.finished_at) == (at(0), at(50))
+    assert [file.model_dump() for file in found.ledger.file] == [
+        {**FILE, "suffix": i.suffix, "dropped_as": i.dropped_as} for i in filed.inputs
+    ]
+    [reference] = found.ledger.reference
+    assert reference.model_dump() == {"written": "file:_refs/style.jpg", **asdict(STYLE)}
+    [told] = found.generation
+    assert (told.outputs, told.output_sha256, told.credits) == (["cat.out.mp4"], [FILM.sha256], 60)
+
+
+@pytest.mark.parametrize("verdict", [VERDICT, REFUSED])
+def test_an_error_reads_back_as_it_was(verdict: Verdict) -> None:
+    failed = call(state=S.RETIRING, task_id="t", submitted_at=NOW, tries=2)
+    found = records.read(records.error(job(sweeps=2, wish="w"), [failed], verdict))
+    assert found.verdict == verdict
+    assert (found.charged, found.ledger.sweeps, found.ledger.wish) == ("unknown", 2, "w")
+    assert (found.generation[0].tries, found.generation[0].seconds) == (2, None)
+
+
+def test_a_held_record_reads_back_with_its_evidence() -> None:
+    seen = {"balance_before": 100, "balance_after": 40, "looked_before": "2026-11-20T12:00:00+00:00"}
+    found = records.read(records.held(job(), doubt("timeout", 504), since=NOW, evidence=seen))
+    assert (found.verdict, found.since, found.evidence) == (doubt("timeout", 504), at(0), seen)
+
+
+@given(TEXT, st.lists(TEXT, max_size=3), st.dictionaries(TEXT, TEXT | st.integers(-9, 9), max_size=4))
+def test_whatever_a_person_writes_reads_back(
+    message: str, problems: list[str], params: dict[str, Any]
+) -> None:
+    verdict = Verdict("admit", "params.invalid", message, problems=tuple(problems))
+    found = records.read(records.error(job(params=params, dropped_as=message), [call()], verdict))
+    assert (found.verdict, found.request, found.ledger.dropped_as) == (verdict, params, message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "schema = 2\njob = 'j1'\nstatus = 'done'",
+        'schema = 1\nstatus = "done"',
+        'schema = 1\njob = "../j1"\nstatus = "done"',
+        'schema = 1\njob = "j1"\nstatus = "gone"',
+        'schema = 1\njob = "j1"\nstatus = "done"\ncredits = "many"',
+        'schema = 1\njob = "j1"\nstatus = "done"\naccepted_at = 2026-11-20T12:00:00',
+        'schema = 1\njob = "j1"\nstatus = "done"\n[[ledger.file]]\nsuffix = "/../x"',
+        "schema = 1\na = " + "[" * 5000,
+        ".".join("a" * 20_000) + " = 1",
+        ".".join(['"a"'] * 20_000) + " = 1",
+        "not TOML",
+    ],
+)
+def test_what_is_no_record_of_ours_is_refused_at_once(text: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match=r"."):
+        records.read(text)
+    assert time.perf_counter() - began < 1
