@@ -17,8 +17,12 @@ from runway_watch.ledger import Ledger, file_of
 from runway_watch.ledger.aside import Damaged, damage, set_aside
 from runway_watch.ledger.restoring import Restored, is_known, restore
 from runway_watch.log import say
+from runway_watch.notify import notify
 from runway_watch.records import Record, read
 from runway_watch.spool import ERROR, RESULT, Listing, Spool, inventory
+
+TAKES_LONG = "EXTEND_TIMEOUT_USEC=900000000"
+"""Thousands of records and pictures take longer than systemd would wait for a start."""
 
 _MAX_BYTES = 1 << 20
 _RECORDS = {Place.DONE: RESULT, Place.FAILED: ERROR}
@@ -54,6 +58,7 @@ async def rebuild(bench: Bench) -> None:
     for root, spool in bench.spools.items():
         if await bench.clerk(is_known, bench.ledger, root):
             continue
+        notify(TAKES_LONG)
         found = await asyncio.to_thread(_told, spool)
         if found:
             await bench.clerk(restore, bench.ledger, found, at=clock.now())

@@ -17,12 +17,14 @@ from itertools import islice
 from runway_watch import clock, drops, sidecar
 from runway_watch.clock import as_utc
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.rebuilding import TAKES_LONG
 from runway_watch.decide import UNCERTAIN, doubt
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Generation, Job, Place, State
 from runway_watch.ledger.restoring import Restored, ids, restore
 from runway_watch.log import say
+from runway_watch.notify import notify
 from runway_watch.records import Record, read
 from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory
 from runway_watch.stages.admit import admit
@@ -61,6 +63,7 @@ async def hold_strays(bench: Bench) -> None:
         taken = await bench.clerk(ids, bench.ledger) if found else set()
         rest = iter(found)
         while some := list(islice(rest, _AT_A_TIME)):
+            notify(TAKES_LONG)
             held = await asyncio.to_thread(_judge_all, bench, spool, some, taken)
             await bench.clerk(restore, bench.ledger, held, at=clock.now())
             for one in held:

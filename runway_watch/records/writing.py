@@ -10,6 +10,8 @@ from runway_watch.clock import as_utc
 from runway_watch.job import Generation, Job, Verdict
 
 SCHEMA = 1
+_KEPT = ("suffix", "dropped_as", "sha256", "size", "mtime_ns")
+"""What is kept of an input; its inode says nothing once it has been restored from a backup."""
 
 
 def result(
@@ -131,7 +133,7 @@ def _for_ledger(job: Job) -> dict[str, Any]:
         "dropped_as": job.dropped_as,
         "price": job.price,
         "sweeps": job.sweeps,
-        "file": [asdict(item) for item in job.inputs],
+        "file": [{name: getattr(item, name) for name in _KEPT} for item in job.inputs],
         "reference": [{"written": name, **asdict(found)} for name, found in job.references.items()],
     }
 
