@@ -27,6 +27,7 @@
 Adapters turn foreign exceptions into these; nothing above them sees httpx, SQLAlchemy or OSError.
 """
 
+import errno
 from collections.abc import Sequence
 
 
@@ -139,6 +140,11 @@ class Changed(TransferError):
 
 class SpoolError(RunwayWatchError):
     """A file could not be moved, read or written."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether that was for want of room: other things on the disk are in the way, not the file."""
+        return isinstance(self.__cause__, OSError) and self.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 class NameTaken(SpoolError):

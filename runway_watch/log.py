@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, TextIO
 
 import structlog
@@ -61,9 +61,26 @@ def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
             else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=_Patient(stream)),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
+
+
+class _Patient:
+    """A stream whose trouble is nobody else's: a log that cannot be written stops no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """As the stream does, or not at all."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """As the stream does, or not at all."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Libraries(logging.Handler):

@@ -33,7 +33,9 @@ class Timetable:
         self._offset, self._awake = clock.offset(), _awake()
         self._scheduler = AsyncIOScheduler(
             timezone="UTC",
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            # A timer may fall due before the callback that has set it is counted as ended; with one instance
+            # at most it would be dropped for ever. Callbacks only set events: any number may run.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1_000},
         )
         self._watch: asyncio.Task[None] | None = None
 

@@ -79,7 +79,8 @@ async def stage(base: Path) -> AsyncIterator[Stage]:
     ledger = Ledger(f"sqlite:///{base / 'ledger.sqlite3'}")
     clerk = Clerk(ledger)
     async with Api(base_url=CLOSED_PORT, key="key_" + "0" * 128) as api, Courier(allow_http=True) as courier:
-        tools: dict[str, Any] = {"api": api, "courier": courier, "spools": {str(root): spool}, "wake": lambda: None}
+        spools = {str(root): spool}
+        tools: dict[str, Any] = {"api": api, "courier": courier, "spools": spools, "wake": lambda: None}
         bench = Bench.furnished(chosen, ledger=ledger, clerk=clerk, **tools)
         try:
             yield Stage(Inbox(bench, chosen.watch[0], spool), ledger, root)

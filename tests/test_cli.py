@@ -363,7 +363,10 @@ def test_a_dry_run_tells_prices_and_changes_nothing(morning: Night) -> None:
     assert sorted(done.stdout.splitlines()) == sorted(
         [
             f"{morning.failed} bad.png: failed (api.rejected), at most 60 credits",
-            f"{morning.held} doubt.png: held (submit.uncertain), at most 60 credits, perhaps for the second time",
+            (
+                f"{morning.held} doubt.png: held (submit.uncertain), at most 60 credits, "
+                "perhaps for the second time"
+            ),
             "2 jobs, at most 120 credits",
         ]
     )

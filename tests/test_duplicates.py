@@ -83,7 +83,8 @@ def test_what_is_forced_or_changed_in_anything_is_paid_for(site: Site) -> None:
 
 def test_another_reference_picture_under_the_same_name_makes_another_drop(site: Site) -> None:
     text = sentence(
-        'model = "gen4_image"\nratio = "1920:1080"\nreference_images = [{uri = "file:_refs/a.png", tag = "aaa"}]\n'
+        'model = "gen4_image"\nratio = "1920:1080"\n'
+        'reference_images = [{uri = "file:_refs/a.png", tag = "aaa"}]\n'
         '[job]\noperation = "text_to_image"'
     )
     content = picture()
@@ -110,6 +111,18 @@ def test_a_result_that_is_not_there_any_more_is_made_anew(site: Site, gone: str)
     assert site.cli(*ONCE).returncode == 0
     record = site.record("done", "again.result.toml")
     assert ("duplicate_of" in record, record["credits"]) == (False, 60)
+
+
+def test_of_several_that_find_nothing_to_share_only_the_first_pays(site: Site) -> None:
+    content, text = picture(), sentence()
+    drop(site, "cat", content, text)
+    assert site.cli(*ONCE).returncode == 0
+    (site.root / "done/cat.out.mp4").unlink()
+    for n in range(3):
+        drop(site, f"again {n}", content, text)
+    assert site.cli(*ONCE).returncode == 0
+    records = [site.record("done", f"again {n}.result.toml") for n in range(3)]
+    assert sorted(record["credits"] for record in records) == [0, 0, 60]
 
 
 def test_what_runway_refuses_is_refused_for_all_that_ask_for_the_same(site: Site) -> None:

@@ -16,10 +16,11 @@ LAYERS = (
     # L0: words. Everybody may use them.
     {"errors", "job", "clock"},
     # L1: the pure core
-    {"states", "backoff", "hours", "polling", "wish", "settle", "drops", "sidecar", "records", "media", "catalogue"},
+    {"states", "backoff", "hours", "polling", "wish"},
+    {"settle", "drops", "sidecar", "records", "media", "catalogue"},
     {"config", "breaker"},
     # L2: what happens next
-    {"decide", "holds"},
+    {"decide", "holds", "forecast"},
     # L3: the adapters
     {"mounts", "log", "notify", "timetable", "ledger", "spool", "api"},
     {"watcher"},

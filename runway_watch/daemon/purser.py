@@ -34,7 +34,8 @@ class Purser:
 
     async def price(self, job: Job) -> int | None:
         """The most that a job's next call may cost: Runway's word for its like, else the price list's."""
-        return await self._clerk(self._ledger.estimate, price_kind(job)) or job.price
+        learned = await self._clerk(self._ledger.estimate, price_kind(job))
+        return job.price if learned is None else learned
 
     async def learn(self, job: Job, call: Generation) -> None:
         """Remember what Runway said that a call may cost."""

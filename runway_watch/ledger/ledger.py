@@ -83,9 +83,13 @@ class Ledger(Queries, Memory, Charges, Holding):
             self._set_job(db, job, place)
 
     def go_alone(self, job: Job) -> Job:
-        """Let a job that waited for another one's result run for itself."""
+        """Let a job that waits in vain for another one's result run for itself.
+
+        Of several that do, the first runs, and the others wait for that one.
+        """
+        like = self.like(job.wish, but=job.id, nor=job.duplicate_of)
         with self._writing() as db:
-            return self._set_job(db, job, {"duplicate_of": None})
+            return self._set_job(db, job, {"duplicate_of": like.id if like else None})
 
     def judge(self, job: Job, verdict: Verdict, inputs: Sequence[Input]) -> None:
         """Replace the verdict on a job that is over, and remember the files that it was passed on."""

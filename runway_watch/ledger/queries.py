@@ -66,13 +66,20 @@ class Queries(Database):
         with self._reading() as db:
             return db.scalar(query.where(failed | stuck)) or 0
 
-    def like(self, wish: str, *, but: str) -> Job | None:
+    def like(self, wish: str, *, but: str, nor: str | None = None) -> Job | None:
         """The job to share a result with: one that asked for the same, and that did not fail.
 
-        What is done comes before what is under way; `but` is the id of the one who asks.
+        What is done comes before what is under way; `but` is the id of the one who asks, `nor` one that is
+        known to have nothing to share.
         """
         over = jobs.c.state.in_(["failed", "cancelled", "retiring"]) & jobs.c.verdict.is_not(None)
-        same = (jobs.c.wish == wish) & (jobs.c.id != but) & jobs.c.duplicate_of.is_(None) & ~over
+        same = (
+            (jobs.c.wish == wish)
+            & (jobs.c.id != but)
+            & (jobs.c.id != (nor or but))
+            & jobs.c.duplicate_of.is_(None)
+            & ~over
+        )
         order = (jobs.c.state != "done", jobs.c.accepted_at.desc())
         found = self._jobs(select(jobs).where(same).order_by(*order).limit(1)) if wish else []
         return found[0] if found else None

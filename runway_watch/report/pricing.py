@@ -103,10 +103,10 @@ class Pricing:
         kind = price_kind(job)
         if kind not in self._prices:
             learned = self._ledger.estimate(kind)
-            note = "" if learned else catalogue.price(job.operation, job.params).note
+            note = "" if learned is not None else catalogue.price(job.operation, job.params).note
             self._prices[kind] = learned, note
         learned, note = self._prices[kind]
-        price = learned or job.price
+        price = job.price if learned is None else learned
         verdict = unaffordable(job, price=price, per_job=self._settings.budget.credits_per_job)
         return Line(self._called(job), job, call, price, note, seconds=self._seconds(job), verdict=verdict)
 

@@ -76,10 +76,12 @@ def of_input(item: Input) -> Callable[[Path], bool]:
 
 
 def of_output(output: Output, staged: Path) -> Callable[[Path], bool]:
-    """Recognises an output that has left its staging place."""
+    """Recognises an output that has left its staging place, or was about to when a move was cut in two."""
 
     def is_ours(path: Path) -> bool:
-        return not staged.exists() and path.is_file() and path.stat().st_size == output.size
+        if not path.is_file() or path.stat().st_size != output.size:
+            return False
+        return not staged.exists() or _is_left_over(staged, path)
 
     return is_ours
 

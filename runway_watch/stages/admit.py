@@ -135,11 +135,18 @@ def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) ->
             if refusal.code == "asset.truncated" or size == 0 or _is_begun(file, size):
                 return _incomplete(group.media, desk)
             raise
-        if not media.is_whole(file, facts.extension, size) or media.decodes(file, facts.extension) is False:
+        if not _is_sound(file, facts.extension, size, decodes=desk.decodes):
             return _incomplete(group.media, desk)
         findings.digests[group.media] = _digest(file)
         findings.facts[f"file:{group.media}"] = facts
     return None
+
+
+def _is_sound(file: BinaryIO, extension: str, size: int, *, decodes: bool) -> bool:
+    """Whether a file is there to its last byte, and is a picture that can be decoded if it is a picture."""
+    if not media.is_whole(file, extension, size):
+        return False
+    return not decodes or media.decodes(file, extension) is not False
 
 
 def _is_begun(file: BinaryIO, size: int) -> bool:

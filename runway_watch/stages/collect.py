@@ -5,9 +5,9 @@ retires. Their extension comes from their bytes, never from an address or a head
 """
 
 import asyncio
-import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,7 @@ from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
 from runway_watch.media import is_whole, sniff
 from runway_watch.spool import Spool
+from runway_watch.stages.trouble import folder_trouble
 
 EXPIRED = "expired"
 """The reason to come back with fresh addresses."""
@@ -34,12 +35,10 @@ async def collect(
         ]
     except Expired as error:
         return Later(EXPIRED, str(error), counts=False, after=0.0)
-    except (Interrupted, SpoolError) as error:
+    except Interrupted as error:
         return Later("interrupted", str(error))
-    except OSError as error:
-        message = f"{error.filename or 'the output'}: {error.strerror}"
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return Later("disk" if full else "share", message, counts=False)
+    except SpoolError as error:
+        return folder_trouble(error)
     except Oversized as error:
         return Never(_verdict("output.incomplete", f"The output is larger than allowed: {error}."))
     except _Unsafe as error:
@@ -65,17 +64,28 @@ async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Outp
 
 def _staging(path: Path) -> BinaryIO:
     """A new file under the hidden name; what an earlier try, or anybody else, has left there goes away."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    return os.fdopen(fd, "r+b")
+    with _of_folder(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(path, flags, 0o640), "r+b")
+
+
+@contextmanager
+def _of_folder(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SpoolError(f"{error.filename or path}: {error.strerror}") from error
 
 
 def _examine(file: BinaryIO, size: int) -> str:
     """Bring the file to disk and tell its extension. Raises Interrupted or _Unsafe."""
-    os.fsync(file.fileno())
-    file.seek(0)
-    sniffed = sniff(file.read(_HEAD))
+    with _of_folder(Path(file.name)):
+        os.fsync(file.fileno())
+        file.seek(0)
+        head = file.read(_HEAD)
+    sniffed = sniff(head)
     if sniffed is None:
         raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
     if not is_whole(file, sniffed[1], size):

@@ -29,6 +29,7 @@ class Desk:
         credits_per_job: the operator's cap, 0 for none.
         now: the moment, seconds since 1970.
         patient: a file that is not whole yet may still become so.
+        decodes: pictures are decoded to their end too; without that their structure has to do.
     """
 
     root: str
@@ -40,6 +41,7 @@ class Desk:
     credits_per_job: int
     now: float
     patient: bool
+    decodes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

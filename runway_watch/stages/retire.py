@@ -1,11 +1,13 @@
 """Retire: file a finished job. Outputs first, then the inputs, then the record that says it is complete."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runway_watch import records
 from runway_watch.errors import NameTaken, OutputGone, SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Outcome, Output, Place
 from runway_watch.spool import ERROR, HELD, RESULT, Spool
+from runway_watch.stages.trouble import folder_trouble
 
 
 def endings(calls: Sequence[Generation]) -> Mapping[str, Output]:
@@ -43,7 +45,7 @@ def retire(job: Job, calls: Sequence[Generation], *, spool: Spool, at: float) ->
     except OutputGone as error:
         return Later("output_gone", str(error), counts=False, after=0.0)
     except SpoolError as error:
-        return Later("share", str(error))
+        return replace(folder_trouble(error), counts=True)  # each pause is longer than the one before
     spool.tidy(job)
     return Done({"missing": missing})
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from runway_watch.errors import SpoolError
-from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, State, Verdict
+from runway_watch.job import Done, Generation, Job, Never, Outcome, Output, State, Verdict
 from runway_watch.spool import Spool
 from runway_watch.stages.collect import staged_name
 from runway_watch.stages.retire import endings
+from runway_watch.stages.trouble import folder_trouble
 
 SHARED_FAILURES = ("task.", "api.rejected", "budget.job")
 """What says something about the wish, and not about one drop's files or luck."""
@@ -34,7 +35,7 @@ def share(
                 return gone(f"{source.name} is not there any more, or was changed")
             found.append(Output(name, output.extension, output.sha256, output.size))
     except SpoolError as error:
-        return Later("share", str(error), counts=False)
+        return folder_trouble(error)
     return Done({"outputs": tuple(found)}) if found else gone("it has no outputs")
 
 

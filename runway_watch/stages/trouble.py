@@ -5,6 +5,7 @@ from runway_watch.errors import (
     ApiError,
     Denied,
     OutOfCredits,
+    SpoolError,
     TurnedAway,
     Unreachable,
 )
@@ -39,6 +40,11 @@ def outcome_of(error: ApiError, *, stage: str, paid: bool = False) -> Outcome:
 def _wait(reason: str, message: str, after: float | None = None) -> Later:
     """It says nothing about the file: however often it happens, it never uses up an attempt."""
     return Later(reason, message, after=after, counts=False)
+
+
+def folder_trouble(error: SpoolError) -> Later:
+    """What trouble with a folder means for a stage: no fault of the file, so it never uses up an attempt."""
+    return Later("disk" if error.is_full else "share", str(error), counts=False)
 
 
 def rejected(error: ApiError, stage: str) -> Verdict:

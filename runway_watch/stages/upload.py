@@ -8,7 +8,7 @@ from runway_watch.api import Api, Courier, safe_filename
 from runway_watch.errors import ApiError, Changed, Interrupted, Refusal, SpoolError
 from runway_watch.job import Done, Job, Later, Never, Outcome, Verdict
 from runway_watch.spool import Spool
-from runway_watch.stages.trouble import outcome_of
+from runway_watch.stages.trouble import folder_trouble, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def upload(parcel: Parcel, *, api: Api, courier: Courier) -> Outcome:
     except Interrupted as error:
         return Later("interrupted", str(error))
     except SpoolError as error:
-        return Later("share", str(error))
+        return folder_trouble(error)
     except Changed:
         return Never(_changed(parcel, "it is not the file that was accepted any more"))
     except Refusal as refusal:
