@@ -24,12 +24,14 @@ class Breaker:
 
     Args:
         failures: how many in a row.
+        rests: how many pauses that has led to; what fails while the way rests already was under way before.
         jobs: of which jobs.
         width: how many may use it at once.
         until: nobody may before (seconds since 1970).
     """
 
     failures: int = 0
+    rests: int = 0
     jobs: frozenset[str] = frozenset()
     width: int = FIRST_WIDTH
     until: float = 0.0
@@ -40,9 +42,10 @@ class Breaker:
 
     def failed(self, job: str, *, now: float, pause: "Pause", jitter: float) -> "Breaker":
         """After one that did not; `jitter` is 0 to 1."""
-        failures = self.failures + 1
-        seconds = wait(failures, first=pause.first, longest=pause.longest, jitter=jitter, asked=pause.asked)
-        return Breaker(failures, self.jobs | {job}, width=1, until=max(self.until, now + seconds))
+        rests = self.rests if now < self.until else self.rests + 1
+        seconds = wait(rests, first=pause.first, longest=pause.longest, jitter=jitter, asked=pause.asked)
+        until = self.until if now < self.until and pause.asked is None else now + seconds
+        return Breaker(self.failures + 1, rests, self.jobs | {job}, width=1, until=max(self.until, until))
 
     def is_closed(self, *, failures: int = OUTAGE_AFTER, jobs: int = 1) -> bool:
         """Whether so many in a row failed, of so many different jobs."""

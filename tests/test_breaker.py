@@ -7,9 +7,10 @@ PAUSE = Pause(first=10, longest=30)
 
 
 def failing(times: int, breaker: Breaker | None = None, pause: Pause = PAUSE) -> Breaker:
+    """So many failures, each after the pause that the one before has led to."""
     found = breaker or Breaker()
     for n in range(times):
-        found = found.failed(f"job {n}", now=NOW, pause=pause, jitter=0.0)
+        found = found.failed(f"job {n}", now=max(NOW, found.until), pause=pause, jitter=0.0)
     return found
 
 
@@ -26,9 +27,17 @@ def test_a_way_that_nobody_knows_is_tried_by_few_and_widens_with_each_success() 
 def test_a_way_that_failed_is_tried_by_one_alone_after_a_pause_that_doubles() -> None:
     breakers = [failing(n) for n in range(1, 5)]
     assert [b.width for b in breakers] == [1] * 4
-    assert [b.until - NOW for b in breakers] == [10, 20, 30, 30]
+    assert [b.until - NOW for b in breakers] == [10, 10 + 20, 30 + 30, 60 + 30]
     wide = Breaker(width=64)
     assert failing(1, wide).width == 1
+
+
+def test_many_that_fail_together_lead_to_one_pause() -> None:
+    burst = Breaker(width=64)
+    for n in range(20):
+        burst = burst.failed(f"job {n}", now=NOW + n / 100, pause=PAUSE, jitter=0.0)
+    assert (burst.failures, burst.rests, burst.until) == (20, 1, NOW + 10)
+    assert burst.failed("probe", now=NOW + 11, pause=PAUSE, jitter=0.0).until == NOW + 31
 
 
 def test_one_success_opens_a_way_again() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 from runway_watch import clock
 from runway_watch.breaker import WIDEST, Breaker, Pause
@@ -57,8 +58,8 @@ class Ways:
     def shift(self, seconds: float) -> None:
         """Take all pauses along with a clock that was set."""
         for way, breaker in self._known.items():
-            until = breaker.until + seconds if breaker.until else 0.0
-            self._known[way] = Breaker(breaker.failures, breaker.jobs, breaker.width, until)
+            if breaker.until:
+                self._known[way] = replace(breaker, until=breaker.until + seconds)
 
     def opens(self, ways: Iterable[str], *, after: float) -> float | None:
         """When the next of these ways may be tried again; None when none is resting."""
