@@ -104,6 +104,33 @@ def test_a_ledger_deleted_at_any_stage_loses_nothing_and_pays_for_nothing_twice(
     assert site.files("processing") == []
 
 
+@pytest.mark.parametrize(("nth", "paid"), [(1, 0), (3, 1), (4, 1)])
+def test_a_pair_that_a_crash_has_torn_apart_comes_together_again(nth: int, paid: int, site: Site) -> None:
+    prompt = site.drop("holiday/cat.png")
+    assert run(site, *ONCE, kill=Kill("rename", "after", nth=nth)) == KILLED
+    forget(site)
+    assert run(site, *ONCE) == 1
+    assert (site.counts(), times_paid(site, prompt)) == ({"held": 1}, paid)
+    held = [f"holiday/cat.{end}" for end in ("held.toml", "png", "prompt.toml")]
+    assert site.files("processing") == held
+    assert run(site, "retry", "--all") == 0
+    assert run(site, *ONCE) == 0
+    assert (site.counts(), times_paid(site, prompt)) == ({"done": 1}, paid + 1)
+
+
+def test_half_a_pair_takes_nothing_away_from_what_is_whole_or_filed(site: Site) -> None:
+    site.drop("done.png")
+    assert run(site, *ONCE) == 0
+    site.drop("failed.png", text="ratoi = 1")
+    assert run(site, *ONCE) == 1
+    for name in ("done.png", "failed.png"):
+        site.put(f"../processing/{name}", picture())
+    before = [site.files(place) for place in ("done", "failed", "processing")]
+    run(site, *ONCE)
+    assert [site.files(place) for place in ("done", "failed", "processing")] == before
+    assert len(events(site, "file.unknown")) == 2
+
+
 # -- what records tell --------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ from runway_watch.ledger.restoring import Restored, ids, restore
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.records import Record, read
-from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory
+from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory, reunite
 from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import defaults, join
@@ -82,17 +82,32 @@ def _files(job: Job) -> Iterator[str]:
 def _strays(bench: Bench, spool: Spool, known: Collection[str]) -> list[_Stray]:
     try:
         listings = list(inventory(spool.where(Place.PROCESSING, "")))
+        if sum(_reunite(spool, listing, known) for listing in listings):
+            listings = list(inventory(spool.where(Place.PROCESSING, "")))
     except OSError as error:
         raise SpoolError(f"{error.filename}: {error.strerror}") from error
     return [stray for listing in listings for stray in _sort(bench, spool, listing, known)]
 
 
+def _inputs(listing: Listing, known: Collection[str]) -> list[str]:
+    """A folder's files that belong to no job, without records."""
+    return [n for n in listing.files if join(listing.path, n) not in known and not drops.is_record(n)]
+
+
+def _reunite(spool: Spool, listing: Listing, known: Collection[str]) -> int:
+    """Look for other halves where a move was broken off. Returns how many were brought."""
+    alone = [g.files[0] for g in drops.pair(_inputs(listing, known)) if len(g.files) == 1]
+    found = [there for name in alone if (there := reunite(spool.root, listing.path, name)) is not None]
+    for there in found:
+        say("file.reunited", level="warning", path=str(there), message="its other half was in processing/")
+    return len(found)
+
+
 def _sort(bench: Bench, spool: Spool, listing: Listing, known: Collection[str]) -> Iterator[_Stray]:
     """The drops among one folder's files."""
-    folder = listing.path
-    free = [name for name in listing.files if join(folder, name) not in known]
-    inputs = [name for name in free if not drops.is_record(name)]
-    if not free:
+    folder, inputs = listing.path, _inputs(listing, known)
+    _withdraw(spool, listing, known)
+    if not inputs:
         return
     try:
         layers = defaults(spool, bench.watch_of(str(spool.root)), folder)
@@ -105,7 +120,6 @@ def _sort(bench: Bench, spool: Spool, listing: Listing, known: Collection[str]) 
             _unknown(spool, folder, group.files, group.why)
         else:
             yield _Stray(folder, group, listing, layers, _record(spool, listing, group.name))
-    _withdraw(spool, listing)
 
 
 def _record(spool: Spool, listing: Listing, name: str) -> Record | None:
@@ -119,9 +133,10 @@ def _record(spool: Spool, listing: Listing, name: str) -> Record | None:
         return None
 
 
-def _withdraw(spool: Spool, listing: Listing) -> None:
+def _withdraw(spool: Spool, listing: Listing, known: Collection[str]) -> None:
     """Remove records of what is held no more: its files have gone, and it has gone on elsewhere."""
-    for name in (name.removesuffix(HELD) for name in listing.files if name.endswith(HELD)):
+    records = [n for n in listing.files if n.endswith(HELD) and join(listing.path, n) not in known]
+    for name in (record.removesuffix(HELD) for record in records):
         others = (other for other in listing.files if not drops.is_record(other))
         if not any(other.startswith(f"{name}.") for other in others) and _record(spool, listing, name):
             with suppress(OSError):

@@ -2,7 +2,19 @@
 
 from runway_watch.spool.beneath import below
 from runway_watch.spool.inventory import discard_halves, inventory
+from runway_watch.spool.reunite import reunite
 from runway_watch.spool.scan import Listing, scan
 from runway_watch.spool.spool import ERROR, HELD, RESULT, Spool
 
-__all__ = ["ERROR", "HELD", "RESULT", "Listing", "Spool", "below", "discard_halves", "inventory", "scan"]
+__all__ = [
+    "ERROR",
+    "HELD",
+    "RESULT",
+    "Listing",
+    "Spool",
+    "below",
+    "discard_halves",
+    "inventory",
+    "reunite",
+    "scan",
+]
