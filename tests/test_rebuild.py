@@ -118,6 +118,22 @@ def test_a_pair_that_a_crash_has_torn_apart_comes_together_again(nth: int, paid:
     assert (site.counts(), times_paid(site, prompt)) == ({"done": 1}, paid + 1)
 
 
+def test_what_was_filed_before_its_record_was_written_is_known_as_done(site: Site) -> None:
+    content, prompt = picture(), unique()
+    site.put("cat.png", content)
+    site.put("cat.prompt.toml", sidecar(prompt))
+    assert run(site, *ONCE, kill=Kill("rename", "after", nth=5)) == KILLED
+    forget(site)
+    site.put("again.png", content)
+    site.put("again.prompt.toml", sidecar(prompt))
+    assert run(site, *ONCE) == 0
+    assert (site.counts(), times_paid(site, prompt)) == ({"done": 2}, 1)
+    told = site.record("done", "cat.result.toml")
+    assert (told["credits"], told["charged"]) == (0, "unknown")
+    assert site.record("done", "again.result.toml")["duplicate_of"] == told["job"]
+    site.verify()
+
+
 def test_half_a_pair_takes_nothing_away_from_what_is_whole_or_filed(site: Site) -> None:
     site.drop("done.png")
     assert run(site, *ONCE) == 0

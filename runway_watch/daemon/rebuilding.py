@@ -6,11 +6,15 @@ does it again.
 """
 
 import asyncio
+import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from runway_watch import clock
+from runway_watch.clock import as_utc
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.restored import restored
+from runway_watch.daemon.unrecorded import write_missing
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Place, State
 from runway_watch.ledger import Ledger, file_of
@@ -59,7 +63,7 @@ async def rebuild(bench: Bench) -> None:
         if await bench.clerk(is_known, bench.ledger, root):
             continue
         notify(TAKES_LONG)
-        found = await asyncio.to_thread(_told, spool)
+        found = await asyncio.to_thread(_told, bench, spool)
         if found:
             await bench.clerk(restore, bench.ledger, found, at=clock.now())
             states = [one.job.state for one in found]
@@ -67,12 +71,14 @@ async def rebuild(bench: Bench) -> None:
             say("ledger.rebuilt", level="warning", path=root, done=done, failed=len(states) - done)
 
 
-def _told(spool: Spool) -> list[Restored]:
+def _told(bench: Bench, spool: Spool) -> list[Restored]:
     """The jobs that the records in done/ and failed/ tell of; a job that two of them claim is the first's.
 
     Raises:
         SpoolError: the folders are in trouble.
     """
+    with _spool_errors(spool):
+        write_missing(bench, spool, new_id)
     found: dict[str, Restored] = {}
     for place, ending in _RECORDS.items():
         for listing in _listings(spool, place):
@@ -84,11 +90,22 @@ def _told(spool: Spool) -> list[Restored]:
     return list(found.values())
 
 
-def _listings(spool: Spool, place: Place) -> Iterator[Listing]:
+def _listings(spool: Spool, place: Place) -> list[Listing]:
+    with _spool_errors(spool):
+        return list(inventory(spool.where(place, "")))
+
+
+@contextmanager
+def _spool_errors(spool: Spool) -> Iterator[None]:
     try:
-        yield from inventory(spool.where(place, ""))
+        yield
     except OSError as error:
-        raise SpoolError(f"{spool.where(place, '')}: {error.strerror}") from error
+        raise SpoolError(f"{error.filename or spool.root}: {error.strerror}") from error
+
+
+def new_id(now: float) -> str:
+    """A job's name, for one that has lost its own: its day, and enough chance to be the only one."""
+    return f"{as_utc(now):%y%m%d}-{secrets.token_hex(4)}"
 
 
 def _record(spool: Spool, place: Place, listing: Listing, name: str) -> Record | None:

@@ -80,6 +80,8 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
     if state is State.DONE and not outputs and told.failure_code:  # another one of its generations worked
         state = State.FAILED
         verdict = Verdict("poll", "task.internal", "It failed.", failure_code=told.failure_code)
+    # What has outputs has come to an end, even if nobody knows when.
+    seconds = 0.0 if told.seconds is None and outputs else told.seconds
     return Generation(
         job=job.id,
         n=n,
@@ -90,7 +92,7 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
         charged=told.credits,
         submitted_at=submitted,
         tries=told.tries or int(submitted is not None),
-        ended_at=None if submitted is None or told.seconds is None else submitted + told.seconds,
+        ended_at=None if submitted is None or seconds is None else submitted + seconds,
         outputs=outputs,
         verdict=verdict,
     )

@@ -6,7 +6,6 @@ where it is, and is told of.
 """
 
 import asyncio
-import secrets
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,9 +14,8 @@ from functools import partial
 from itertools import islice
 
 from runway_watch import clock, drops, sidecar
-from runway_watch.clock import as_utc
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.rebuilding import TAKES_LONG
+from runway_watch.daemon.rebuilding import TAKES_LONG, new_id
 from runway_watch.decide import UNCERTAIN, doubt
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
@@ -161,7 +159,7 @@ def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restor
         now=now,
         patient=False,
     )
-    own = record.job if record is not None and record.job not in taken else _new_id(now)
+    own = record.job if record is not None and record.job not in taken else new_id(now)
     try:
         found = admit(stray.group, stray.folder, stray.listing.files, desk=desk, job_id=own)
     except (SpoolError, OSError) as error:
@@ -220,7 +218,3 @@ def _discard_halves(spool: Spool, alive: Collection[str]) -> None:
 
 def _seconds(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
-
-
-def _new_id(now: float) -> str:
-    return f"{as_utc(now):%y%m%d}-{secrets.token_hex(4)}"

@@ -58,7 +58,7 @@ def restore(ledger: Database, found: Sequence[Restored], *, at: float) -> None:
 
 def _line(one: Restored, at: float) -> dict[str, Any]:
     """Its history begins anew; a call in doubt stands in it like any other."""
-    doubtful = one.doubtful and one.job.state is State.HELD
+    doubtful = one.doubtful and one.job.state in (State.HELD, State.DONE)
     event, was = ("doubt", State.SUBMITTING) if doubtful else ("restored", one.job.state)
     note = {"path": one.job.path, "message": "the ledger was lost"}
     return {

@@ -37,6 +37,7 @@ def result(
         "submitted_at": as_utc(min(submitted)) if submitted else None,
         "finished_at": as_utc(at),
         "credits": sum(g.credits for g in generations),
+        "charged": "unknown" if charged(generations) == "unknown" else None,
         "duplicate_of": job.duplicate_of,
         "request": dict(job.params),
         "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],

@@ -1,0 +1,95 @@
+"""What was filed in done/ when a crash came before its record, and the ledger is lost too: it is written now.
+
+Its outputs are there, so that it worked; what it cost is not known. With a record it is known again like
+everything else in done/, and the same drop is not paid for once more.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import PurePosixPath
+
+from runway_watch import drops, sidecar
+from runway_watch.daemon.bench import Bench
+from runway_watch.drops import Group
+from runway_watch.errors import Refusal, SpoolError
+from runway_watch.job import Generation, Job, Output, Place, State
+from runway_watch.log import say
+from runway_watch.records import result
+from runway_watch.spool import RESULT, Listing, Spool, inventory
+from runway_watch.spool.rename import digest
+from runway_watch.stages.admit import admit
+from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.survey import defaults
+
+_OUTPUT = re.compile(r"(?P<name>.+)\.out(?:-(?P<k>\d+))?\.[a-z0-9]+")
+
+
+def write_missing(bench: Bench, spool: Spool, new_id: Callable[[float], str]) -> None:
+    """Write a record beside each drop in done/ that has outputs and none.
+
+    Args:
+        new_id: names a job that was done at a moment.
+
+    Raises:
+        OSError, SpoolError: the folders are in trouble.
+    """
+    for listing in inventory(spool.where(Place.DONE, "")):
+        for group in _unrecorded(bench, spool, listing):
+            _write(bench, spool, listing, group, new_id)
+
+
+def _unrecorded(bench: Bench, spool: Spool, listing: Listing) -> Iterator[Group]:
+    outputs = {found["name"] for name in listing.files if (found := _OUTPUT.fullmatch(name))}
+    lacking = [name for name in outputs if name + RESULT not in listing.files]
+    if not lacking:
+        return
+    inputs = [n for n in listing.files if not _OUTPUT.fullmatch(n) and not drops.is_record(n)]
+    try:
+        layers = defaults(spool, bench.watch_of(str(spool.root)), listing.path)
+    except (Refusal, SpoolError):
+        return
+    optional = sidecar.layered(layers).job.get("sidecar") == "optional"
+    groups = drops.pair(inputs, optional=optional)
+    yield from (group for group in groups if group.name in lacking and not group.why)
+
+
+def _write(
+    bench: Bench, spool: Spool, listing: Listing, group: Group, new_id: Callable[[float], str]
+) -> None:
+    """Write one, if it is a good drop to this day."""
+    names = sorted((n for n in listing.files if _is_of(n, group)), key=lambda n: (len(n), n))
+    if any(spool.where(Place.DONE, listing.path, name).is_symlink() for name in names):
+        return  # no output of ours
+    at = min(listing.files[name].mtime_ns for name in names) / 1e9
+    desk = Desk(
+        root=str(spool.root),
+        place=Place.DONE,
+        reading=partial(spool.in_place, Place.DONE),
+        referred=spool.referred,
+        layers=defaults(spool, bench.watch_of(str(spool.root)), listing.path),
+        api=bench.settings.api,
+        credits_per_job=0,
+        now=at,
+        patient=False,
+    )
+    found = admit(group, listing.path, listing.files, desk=desk, job_id=new_id(at))
+    if isinstance(found, Waits) or found[0].verdict is not None:
+        return
+    job, call = found[0], _call(spool, found[0], listing, names, at)
+    spool.record(job, RESULT, result(job, [call], {1: names}, at=at), target=False)
+    message = "it was filed without a record: one is written, and what it cost is not known"
+    say("record.written", level="warning", job=job.id, path=job.path, message=message)
+
+
+def _is_of(name: str, group: Group) -> bool:
+    found = _OUTPUT.fullmatch(name)
+    return found is not None and found["name"] == group.name
+
+
+def _call(spool: Spool, job: Job, listing: Listing, names: list[str], at: float) -> Generation:
+    outputs = []
+    for name in names:
+        sha256 = digest(spool.where(Place.DONE, listing.path, name))
+        outputs.append(Output("", PurePosixPath(name).suffix, sha256, listing.files[name].size))
+    return Generation(job.id, 1, State.DONE, submitted_at=at, tries=1, outputs=tuple(outputs))
