@@ -25,6 +25,7 @@ from runway_watch.daemon.inbox import Inbox
 from runway_watch.daemon.line import Line
 from runway_watch.daemon.lookout import Lookout
 from runway_watch.daemon.orders import carry_out_orders
+from runway_watch.daemon.rebuilding import open_ledger
 from runway_watch.daemon.recovery import recover
 from runway_watch.errors import LedgerError, RunwayWatchError
 from runway_watch.ledger import Ledger, Lock, file_of
@@ -102,7 +103,7 @@ class Daemon:
         lock = Lock(self._lock_path, note)
         try:
             async with AsyncExitStack() as stack:
-                await self._work(await self._open(stack))
+                await self._work(await self._open(stack, open_ledger))
         finally:
             lock.release()
         if self._broken is not None:
@@ -117,10 +118,11 @@ class Daemon:
         finally:
             lock.release()
 
-    async def _open(self, stack: AsyncExitStack) -> Bench:
+    async def _open(self, stack: AsyncExitStack, opening: Callable[[str], Ledger] = Ledger) -> Bench:
+        """Only the daemon itself opens a ledger that may be broken: an order would be lost with it."""
         file = file_of(self._ledger_url)
         _refuse_network(file)
-        ledger = stack.enter_context(Ledger(self._ledger_url))
+        ledger = stack.enter_context(opening(self._ledger_url))
         clerk = Clerk(ledger)
         stack.callback(_close, clerk)
         api_settings = self._settings.api

@@ -58,7 +58,7 @@ class _Unsafe(Exception):
 async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Output:
     with await asyncio.to_thread(_staging, path) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await asyncio.to_thread(_examine, file, received.size)
+        extension = await asyncio.to_thread(_examine, file, path, received.size)
     return Output(path.name, extension, received.sha256, received.size)
 
 
@@ -79,9 +79,9 @@ def _of_folder(path: Path) -> Iterator[None]:
         raise SpoolError(f"{error.filename or path}: {error.strerror}") from error
 
 
-def _examine(file: BinaryIO, size: int) -> str:
+def _examine(file: BinaryIO, path: Path, size: int) -> str:
     """Bring the file to disk and tell its extension. Raises Interrupted or _Unsafe."""
-    with _of_folder(Path(file.name)):
+    with _of_folder(path):
         os.fsync(file.fileno())
         file.seek(0)
         head = file.read(_HEAD)
