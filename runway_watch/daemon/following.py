@@ -4,8 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from runway_watch.daemon.bench import Bench
-from runway_watch.job import Job
+from runway_watch.daemon.moves import Planned, commit
+from runway_watch.decide import Move
+from runway_watch.job import Job, State
 from runway_watch.log import say
+from runway_watch.stages.share import shares_failure
+
+_BEGIN = {"reason": None, "message": None}
 
 
 async def follow(bench: Bench, jobs: Sequence[Job], earlier: Mapping[str, Job]) -> list[Job]:
@@ -29,3 +34,18 @@ async def follow(bench: Bench, jobs: Sequence[Job], earlier: Mapping[str, Job]) 
             say("job.shared", job=own, path=job.path, message=f"the same drop as {leader}: shares its result")
         found.append(replace(job, duplicate_of=leader))
     return found
+
+
+async def share_results(bench: Bench, now: float) -> None:
+    """Let go on what waited for the result of another job that has ended; it costs nothing."""
+    moves: list[Planned] = []
+    for job, call, leader in await bench.clerk(bench.ledger.followers):
+        verdict = shares_failure(leader)
+        if leader.state is State.DONE:
+            moves.append((job, call, Move("duplicate", {"due_at": now} | _BEGIN)))
+        elif verdict is not None:
+            same = replace(verdict, message=f"The same drop failed as {leader.id}: {verdict.message}")
+            moves.append((job, call, Move("fail", {"verdict": same, "due_at": now} | _BEGIN)))
+        else:
+            await bench.clerk(bench.ledger.go_alone, job)
+    await commit(bench, moves)

@@ -5,16 +5,15 @@ many are sent side by side, what they may cost together never passes a cap.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 
 from runway_watch import polling
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.following import share_results
 from runway_watch.daemon.moves import Planned, commit
 from runway_watch.daemon.work import Work, key_of
 from runway_watch.decide import Move
 from runway_watch.holds import ALL, Facts, barrier, unaffordable
 from runway_watch.job import Generation, Job, State
-from runway_watch.stages.share import shares_failure
 
 _BEGIN = {"reason": None, "message": None}
 
@@ -52,7 +51,7 @@ class Gate:
             LedgerError: it cannot be written to; what had not begun by then has not begun.
         """
         facts = await self._bench.keeper.review()
-        await self._share(now)
+        await share_results(self._bench, now)
         if not self._bench.keeper.may_begin:
             return []
         traffic = await self._bench.clerk(self._bench.ledger.traffic, roots=self._roots)
@@ -69,21 +68,6 @@ class Gate:
     @property
     def _roots(self) -> Collection[str]:
         return self._bench.keeper.roots
-
-    async def _share(self, now: float) -> None:
-        """Let go on what waited for the result of another job that has ended; it costs nothing."""
-        moves: list[Planned] = []
-        for job, call, leader in await self._bench.clerk(self._bench.ledger.followers):
-            verdict = shares_failure(leader)
-            if leader.state is State.DONE:
-                moves.append((job, call, Move("duplicate", {"due_at": now} | _BEGIN)))
-            elif verdict is not None:
-                message = f"The same drop failed as {leader.id}: {verdict.message}"
-                same = replace(verdict, message=message)
-                moves.append((job, call, Move("fail", {"verdict": same, "due_at": now} | _BEGIN)))
-            else:
-                await self._bench.clerk(self._bench.ledger.go_alone, job)
-        await commit(self._bench, moves)
 
     async def _load(self, model: str, counts: Counts, now: float) -> None:
         """Begin uploads for as many as will soon find a slot."""
