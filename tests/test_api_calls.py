@@ -122,11 +122,33 @@ def test_a_refusals_issues_become_sentences() -> None:
     assert "Validation failed" in error.message
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"<html>bad</html>", b"[1]", b'{"error": 5, "issues": 7}', b"\xff\xfe"]
-)
-def test_a_refusal_without_a_readable_reason_is_still_a_refusal(body: bytes) -> None:
-    assert type(ask(always(raw(422, body)))) is Rejected
+PAGES = [b"", b"<html>nginx</html>", b"[1]", b'{"error": 5, "issues": 7}', b'{"message": "no"}', b"\xff\xfe"]
+NOT_PASSED_ON = (404, 405, 410, 413, 414, 431)
+
+
+@pytest.mark.parametrize("body", PAGES)
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("status", [400, 402, 404, 409, 413, 418, 422])
+def test_a_refusal_in_the_words_of_somebody_else_is_not_runways(status: int, call: str, body: bytes) -> None:
+    error = ask(always(raw(status, body)), CALLS[call])
+    # Whoever answers that it knows no such way has not passed the request on.
+    assert type(error) is (TurnedAway if status in NOT_PASSED_ON else AnswerLost)
+    assert error.status == status
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, Denied), (403, Denied), (429, TurnedAway)])
+def test_a_page_about_the_key_or_about_haste_is_believed(status: int, kind: type[ApiError]) -> None:
+    assert type(ask(always(raw(status, b"<html>nginx</html>")))) is kind
+
+
+@pytest.mark.parametrize("status", NOT_PASSED_ON)
+def test_what_was_passed_on_to_nobody_may_be_sent_again(status: int) -> None:
+    assert type(ask(always(raw(status, b"<html>nginx</html>")))) is TurnedAway
+
+
+def test_a_refusal_that_is_cut_may_be_anybodys() -> None:
+    assert type(ask(always(raw(422, b'{"error":"the prom', length=99)))) is AnswerLost
+    assert type(ask(always(raw(404, b'{"error":"not', length=99)), CALLS["task"])) is TurnedAway
 
 
 def test_a_refusal_whose_reason_is_cut_or_never_ends_keeps_its_status() -> None:

@@ -1,6 +1,7 @@
 """Reads Runway's answers with a cap, and says what a refusal means.
 
-Whatever an answer is - HTML, cut, packed, huge - it becomes a value or one of our errors.
+Whatever an answer is - HTML, cut, packed, huge - it becomes a value or one of our errors. What refuses a
+request for good is Runway's own word; a page of some gateway on the way is none.
 """
 
 import json
@@ -93,7 +94,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes | None, secret:
     """
     answer = (_json(body) if body else None) or {}
     text = scrub(_text(answer), secret)
-    kind, sentence = _meaning(status, text, cut=body is None)
+    kind, sentence = _meaning(status, text, is_runways=_is_runways(answer), is_cut=body is None)
     return kind(
         f"{sentence} ({status}{': ' + text if text else ''})",
         status=status,
@@ -105,25 +106,45 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes | None, secret:
 _MEANINGS: Mapping[int, tuple[type[ApiError], str]] = {
     401: (Denied, "Runway does not accept the API key"),
     403: (Denied, "Runway does not accept the API key"),
-    404: (NotFound, "Runway does not know it"),
     408: (AnswerLost, "Runway's answer is lost: it waited for the request too long"),
     429: (TurnedAway, "Runway turned the request away for now"),
     503: (TurnedAway, "Runway turned the request away for now"),
 }
 """What a status says about the request, where it alone says it (runway-api.md, section 7)."""
 
+_NOT_PASSED_ON = frozenset({404, 405, 410, 413, 414, 431})
+"""What a gateway answers that knows no way for a request, or will not have it: it was passed on to nobody."""
 
-def _meaning(status: int, text: str, *, cut: bool) -> tuple[type[ApiError], str]:
+
+def _meaning(status: int, text: str, *, is_runways: bool, is_cut: bool) -> tuple[type[ApiError], str]:
     if status in _MEANINGS:
         return _MEANINGS[status]
     if not 400 <= status < 500:
         return AnswerLost, "Runway's answer is lost: it does not tell whether the request was carried out"
-    if status == 400 and cut:
-        # Not carried out, and the reason got lost: it may have been the credits. Asking again will tell.
-        return TurnedAway, "Runway refused the request, and the reason got lost"
+    return _refused(status, text) if is_runways else _strange(status, is_cut=is_cut)
+
+
+def _is_runways(answer: Mapping[str, Any]) -> bool:
+    """Whether Runway says it: in its errors, `error` is always a string (runway-api.md, section 7)."""
+    return isinstance(answer.get("error"), str)
+
+
+def _refused(status: int, text: str) -> tuple[type[ApiError], str]:
+    if status == 404:
+        return NotFound, "Runway does not know it"
     if status == 400 and "enough credits" in text.lower():
         return OutOfCredits, "The account has too few credits"
     return Rejected, "Runway refused the request"
+
+
+def _strange(status: int, *, is_cut: bool) -> tuple[type[ApiError], str]:
+    """A 4xx without Runway's reason says nothing about the file, whoever it is from."""
+    if status == 400 and is_cut:
+        # Not carried out, and the reason got lost: it may have been the credits. Asking again will tell.
+        return TurnedAway, "Runway refused the request, and the reason got lost"
+    if status in _NOT_PASSED_ON:
+        return TurnedAway, "Something on the way turned the request away in Runway's place"
+    return AnswerLost, "Runway's answer is lost: the refusal that came is not in the API's words"
 
 
 def _text(answer: Mapping[str, Any]) -> str:
