@@ -29,6 +29,10 @@ _NEVER_GIVES_UP = frozenset({State.RUNNING, State.RETIRING})
 """What is paid for is asked about for ever, and a verdict is filed for ever: no local deadline ends them."""
 
 
+_PAID_PATIENCE = 4
+"""What is paid for and finished is fetched this many times as often (some hours) before a person is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One row of the state table, and the values that change with it."""
@@ -58,7 +62,8 @@ def decide(
 def _later(generation: Generation, later: Later, *, retry: RetrySettings, now: float, jitter: float) -> Move:
     """Come back later. What does not count is no fault of the file's, and waits for the way that is."""
     attempt = generation.attempt + 1 if later.counts else generation.attempt
-    if later.counts and attempt >= retry.attempts and generation.state not in _NEVER_GIVES_UP:
+    patience = _PAID_PATIENCE if generation.state is State.COLLECTING else 1
+    if later.counts and attempt >= patience * retry.attempts and generation.state not in _NEVER_GIVES_UP:
         return _fail(_exhausted(generation.state, later, attempt), {"attempt": attempt}, now)
     pause = later.after if not later.counts else None
     if pause is None:

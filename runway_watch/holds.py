@@ -21,7 +21,7 @@ REFUSALS = 5
 """So many refusals of Runway's moderation in a row put the account at risk (docs, errors/task-failures)."""
 
 BLIND = frozenset({"credentials", "outage"})
-"""Holds of everything in which Runway cannot even be asked."""
+"""Holds of everything in which Runway does not answer: when they end, everything is asked about at once."""
 
 LIFTED_BY_PEOPLE = ("paused", "moderation")
 
@@ -96,8 +96,8 @@ def barrier(job: Job, facts: Facts, *, price: int | None, usual: float | None) -
     closed = facts.hours.closed_until(facts.now, needed=usual or 0.0)
     if closed is not None:
         message = f"what is left of the window is too short for {job.model or job.operation}"
-        return Hold("window", facts.now, job.model, message, until=closed)
-    return _over_budget(job, facts, price) or _too_dear(facts, price or 0)
+        return Hold("window", facts.now, job.model, message, until=closed, job=job.id)
+    return _over_budget(job, facts, price) or _too_dear(job, facts, price or 0)
 
 
 def _over_budget(job: Job, facts: Facts, price: int | None) -> Hold | None:
@@ -107,42 +107,43 @@ def _over_budget(job: Job, facts: Facts, price: int | None) -> Hold | None:
     if price is None or price > cap:
         what = "its price is not known" if price is None else f"it may cost {price} credits"
         message = f"{job.path}: {what}, and [budget] credits_per_day is {cap}: raise it, or cancel the job"
-        return Hold("budget", facts.now, job.id, message, needs=price)
+        return Hold("budget", facts.now, job.id, message, needs=price, job=job.id)
     spent = facts.purse.committed
     if spent + price <= cap:
         return None
     message = f"the next job may cost {price} credits; {spent} of today's {cap} are spent or reserved"
-    return Hold("budget", facts.now, ALL, message, until=ends, needs=price)
+    return Hold("budget", facts.now, ALL, message, until=ends, needs=price, job=job.id)
 
 
-def _too_dear(facts: Facts, price: int) -> Hold | None:
+def _too_dear(job: Job, facts: Facts, price: int) -> Hold | None:
     available = facts.available
     if available is None or available >= price:
         return None
     kept = f", {facts.budget.reserve} of them in reserve" if facts.budget.reserve else ""
     message = f"the next job may cost {price} credits, and {available + facts.budget.reserve} are left{kept}"
-    return Hold("credits", facts.now, ALL, f"{message}: buy credits, it goes on by itself", needs=price)
+    message = f"{message}: buy credits, it goes on by itself"
+    return Hold("credits", facts.now, ALL, message, needs=price, job=job.id)
 
 
-def refused_credits(price: int, facts: Facts) -> Hold:
-    """The hold after Runway itself said that there are too few: more than there was has to be there."""
+def refused_credits(job: Job, facts: Facts, *, price: int, pause: float) -> Hold:
+    """The hold after Runway itself said that there are too few.
+
+    More than there was has to be there; after `pause` seconds it is tried again all the same, for what was
+    refused may have been a mistake, and being refused costs nothing.
+    """
     needs = max(price, (facts.available or 0) + 1)
     message = f"Runway says that too few credits are left for the next job ({price}): buy credits"
-    return Hold("credits", facts.now, ALL, message, needs=needs)
+    return Hold("credits", facts.now, ALL, message, until=facts.now + pause, needs=needs, job=job.id)
 
 
 def is_over(hold: Hold, facts: Facts) -> bool:
-    """Whether the facts no longer give a reason for it; never for a hold that an event ends."""
+    """Whether the facts alone end a hold; never for one that an event ends, or another look at its job."""
     match hold.reason:
-        case "window" if hold.scope == ALL:
-            return facts.hours.closed_until(facts.now) is None
         case "window":
-            return hold.until is None or facts.now >= hold.until
-        case "budget":
-            cap = facts.budget.credits_per_day
-            return not cap or (hold.needs is not None and facts.purse.committed + hold.needs <= cap)
+            return facts.hours.closed_until(facts.now) is None
         case "credits":
-            return facts.available is not None and facts.available >= (hold.needs or 0)
+            enough = facts.available is not None and facts.available >= (hold.needs or 0)
+            return enough or (hold.until is not None and facts.now >= hold.until)
         case "disk":
             return all(room.free >= room.needed for room in facts.rooms if room.scope == hold.scope)
     return False

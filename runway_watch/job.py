@@ -197,6 +197,7 @@ class Hold:
     message: str = ""
     until: float | None = None  # when it ends by itself, where that is known
     needs: int | None = None  # credits that there have to be, for what waits for money
+    job: str | None = None  # which job it was that could not begin
 
     @property
     def name(self) -> tuple[str, str]:

@@ -80,19 +80,16 @@ def test_the_days_cap_counts_what_is_reserved_and_ends_with_the_day() -> None:
     assert barrier(JOB, facts(credits_per_day=960, purse=spent), price=60, usual=None) is None
     hold = barrier(JOB, facts(credits_per_day=959, purse=spent), price=60, usual=None)
     assert hold is not None
-    assert (hold.scope, hold.reason, hold.until, hold.needs) == (ALL, "budget", NOON + 12 * HOUR, 60)
-    assert not is_over(hold, facts(credits_per_day=959, purse=spent))
-    assert is_over(hold, facts(credits_per_day=959, purse=Purse(committed=899)))
-    assert is_over(hold, facts(purse=spent))
+    assert (hold.scope, hold.reason, hold.until, hold.job) == (ALL, "budget", NOON + 12 * HOUR, JOB.id)
+    assert barrier(JOB, facts(credits_per_day=959, purse=Purse(committed=899)), price=60, usual=None) is None
+    assert barrier(JOB, facts(purse=spent), price=60, usual=None) is None
 
 
 @pytest.mark.parametrize("price", [None, 1001])
 def test_a_job_that_no_day_can_pay_for_waits_alone(price: int | None) -> None:
     hold = barrier(JOB, facts(credits_per_day=1000), price=price, usual=None)
     assert hold is not None
-    assert (hold.scope, hold.reason, hold.until) == (JOB.id, "budget", None)
-    assert not is_over(hold, facts(credits_per_day=1000))
-    assert is_over(hold, facts())
+    assert (hold.scope, hold.reason, hold.until, hold.job) == (JOB.id, "budget", None, JOB.id)
 
 
 def test_n_calls_side_by_side_never_pass_a_cap() -> None:
@@ -110,16 +107,16 @@ def test_what_is_left_is_the_balance_less_what_it_cannot_know_less_the_reserve()
     assert hold is not None
     assert (hold.scope, hold.reason, hold.needs) == (ALL, "credits", 60)
     assert "109 are left, 50 of them in reserve" in hold.message
-    assert not is_over(hold, facts(balance=109, reserve=50))
-    assert is_over(hold, facts(balance=110, reserve=50))
-    assert not is_over(hold, facts())  # a balance that nobody knows lets nothing go on
+    assert barrier(JOB, facts(balance=109, reserve=50), price=60, usual=None) is not None
+    assert barrier(JOB, facts(balance=110, reserve=50), price=60, usual=None) is None
 
 
-def test_after_a_refusal_for_lack_of_credits_there_has_to_be_more_than_there_was() -> None:
-    hold = refused_credits(60, facts(balance=500))
-    assert not is_over(hold, facts(balance=500))
+def test_after_a_refusal_for_lack_of_credits_there_has_to_be_more_than_there_was_or_time_to_pass() -> None:
+    hold = refused_credits(JOB, facts(balance=500), price=60, pause=600)
+    assert not is_over(hold, facts(balance=500, at=NOON + 599))
     assert is_over(hold, facts(balance=501))
-    assert refused_credits(60, facts()).needs == 60
+    assert is_over(hold, facts(balance=500, at=NOON + 600))
+    assert refused_credits(JOB, facts(), price=60, pause=600).needs == 60
 
 
 def test_what_would_not_fit_before_the_window_closes_waits_for_the_next() -> None:
@@ -128,8 +125,7 @@ def test_what_would_not_fit_before_the_window_closes_waits_for_the_next() -> Non
     hold = barrier(JOB, facts(at=NOON + 1.5 * HOUR, **night), price=1, usual=HOUR)
     assert hold is not None
     assert (hold.scope, hold.reason, hold.until) == (JOB.model, "window", NOON + 22 * HOUR)
-    assert is_over(hold, facts(at=NOON + 22 * HOUR, **night))
-    assert not is_over(hold, facts(at=NOON + 21 * HOUR, **night))
+    assert barrier(JOB, facts(at=NOON + 22 * HOUR, **night), price=1, usual=HOUR) is None
 
 
 @pytest.mark.parametrize("reason", ["paused", "moderation", "credentials", "outage", "daily_limit"])

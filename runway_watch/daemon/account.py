@@ -6,7 +6,7 @@ from dataclasses import asdict
 from runway_watch import api, clock
 from runway_watch.config import LimitSettings
 from runway_watch.daemon.clerk import Clerk
-from runway_watch.errors import ApiError, Denied
+from runway_watch.errors import ApiError, Denied, LedgerError
 from runway_watch.ledger import Ledger
 from runway_watch.log import say
 
@@ -37,6 +37,10 @@ class Account:
         self._trouble: str | None = None
         self.looked_at = 0.0
         """When the figures were asked for, seconds since 1970; 0 when Runway has never answered."""
+        self.tried_at = 0.0
+        """When they were asked for last, whether or not there was an answer."""
+        self.looks = 0
+        """How often Runway has answered."""
 
     @property
     def is_known(self) -> bool:
@@ -63,7 +67,7 @@ class Account:
 
     async def refresh(self) -> ApiError | None:
         """Look again. Trouble is told once and returned, and the old figures stay."""
-        asked_at = clock.now()
+        self.tried_at = asked_at = clock.now()
         try:
             found = await self._api.organization()
         except ApiError as error:
@@ -75,7 +79,11 @@ class Account:
             self._trouble = message
             return error
         self._known, self._trouble, self.looked_at = found, None, asked_at
-        await self._clerk(self._ledger.remember, KEPT, {"at": asked_at, **asdict(found)})
+        self.looks += 1
+        try:
+            await self._clerk(self._ledger.remember, KEPT, {"at": asked_at, **asdict(found)})
+        except LedgerError as trouble:  # the figures are good all the same
+            say("ledger.refused", level="warning", message=str(trouble))
         return None
 
 

@@ -107,5 +107,6 @@ async def look_at_account(bench: Bench) -> None:
             bench.api.use(key)
     except ConfigError as error:
         say("account.unknown", level="warning", message="; ".join(error.problems))
+    bench.keeper.wants_account = False
     await bench.keeper.asked(await bench.account.refresh())
     await add_evidence(bench)

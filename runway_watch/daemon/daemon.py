@@ -27,7 +27,9 @@ from runway_watch.daemon.lookout import Lookout
 from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
 from runway_watch.daemon.recovery import recover
-from runway_watch.errors import LedgerError, RunwayWatchError
+from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
+from runway_watch.holds import API, DOWNLOADS
+from runway_watch.job import LIVE_STATES
 from runway_watch.ledger import Ledger, Lock, file_of
 from runway_watch.log import say
 from runway_watch.notify import notify
@@ -181,7 +183,7 @@ class Daemon:
         try:
             async with asyncio.timeout(LEDGER_STOP_SECONDS):
                 counts = await bench.clerk(bench.ledger.counts)
-                if bench.keeper.open and (counts.get("ready") or counts.get("uploading")):
+                if bench.keeper.open and any(counts.get(state) for state in LIVE_STATES):
                     return True
                 return await bench.clerk(bench.ledger.troubles, since=self._began) > 0
         except (TimeoutError, LedgerError):
@@ -220,6 +222,8 @@ class Daemon:
             try:
                 await self._keep_up(bench, timetable)
                 due = await line.turn()
+            except LostUpdate:  # a person was faster: it is looked at anew
+                due = clock.now()
             except LedgerError as error:
                 say("ledger.refused", level="error", message=str(error))
                 due = clock.now() + LEDGER_PAUSE
@@ -237,14 +241,14 @@ class Daemon:
         if not quiet or self._dispatch.is_set():
             return False
         keeper = bench.keeper
-        hopeless = keeper.is_hopeless(tries=self._settings.retry.attempts)
+        tries = self._settings.retry.attempts
         active = await bench.clerk(
             bench.ledger.active,
             at=clock.now(),
             roots=set(bench.spools),
-            new=() if hopeless else keeper.roots,
+            new=() if keeper.is_hopeless(tries=tries) else keeper.roots,
             barred=keeper.barred,
-            asks=keeper.may_ask or not hopeless,
+            asks=keeper.may_ask and not keeper.has_given_up(API, DOWNLOADS, tries=tries),
         )
         return active == 0 and not self._dispatch.is_set()
 

@@ -17,7 +17,7 @@ async def post_held(bench: Bench, job: Job, call: Generation) -> None:
     assert call.verdict is not None
     text = held(job, call.verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
     async with bench.lock(job.root):  # whoever lets it go takes the record away under the same lock
-        found = await bench.clerk(bench.ledger.job, job.id)
+        found = await bench.clerk.insist(bench.ledger.job, job.id)
         if found is None or found[0].state is not State.HELD:
             return
         try:
@@ -34,6 +34,8 @@ async def add_evidence(bench: Bench) -> None:
         if not doubtful or "balance_after" in call.evidence or bench.account.looked_at <= began:
             continue
         evidence = {**call.evidence, **bench.purser.after(job)}
+        since = evidence.get("looked_before", began)
+        evidence |= await bench.clerk(bench.ledger.begun_between, since, bench.account.looked_at, but=job.id)
         try:
             await bench.clerk(bench.ledger.note, call, {"evidence": evidence})
         except LostUpdate:

@@ -4,9 +4,8 @@
 many are sent side by side, what they may cost together never passes a cap.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 
-from runway_watch import polling
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import share_results
 from runway_watch.daemon.moves import Planned, commit
@@ -37,33 +36,42 @@ class Gate:
     def __init__(self, bench: Bench, work: Work, is_free: Callable[[Generation], bool]) -> None:
         self._bench, self._work, self._is_free = bench, work, is_free
 
-    async def turn(self, *, now: float, sending: int) -> list[Sending]:
-        """Begin what may begin.
+    async def turn(self, *, now: float, sending: int) -> AsyncIterator[Sending]:
+        """Begin what may begin, and give what is to be sent at once, each with where its media lie.
+
+        It is `submitting` already when it is given: whoever takes it sends it before anything else.
 
         Args:
             now: the moment.
             sending: how many paid requests are on their way.
 
-        Returns:
-            What is to be sent at once: it is `submitting` already. Each with where its media lie.
-
         Raises:
-            LedgerError: it cannot be written to; what had not begun by then has not begun.
+            LedgerError: it cannot be written to; what was not given by then has not begun.
         """
-        facts = await self._bench.keeper.review()
+        keeper = self._bench.keeper
+        facts = await keeper.review()
         await share_results(self._bench, now)
-        if not self._bench.keeper.may_begin:
-            return []
         traffic = await self._bench.clerk(self._bench.ledger.traffic, roots=self._roots)
-        self._bench.keeper.is_busy = any(_at_runway(counts) for counts in traffic.values())
-        found: list[Sending] = []
-        for model, counts in traffic.items():
-            if model in self._bench.keeper.barred:
-                continue
-            await self._load(model, counts, now)
-            begun, facts = await self._submit(model, counts, facts, sending=sending + len(found))
-            found += begun
-        return found
+        keeper.is_busy = any(_at_runway(counts) for counts in traffic.values())
+        for model in await self._by_priority(traffic, now):
+            counts = traffic[model]
+            if keeper.may_load and model not in keeper.barred:
+                await self._load(model, counts, now)
+            if keeper.may_send and model not in keeper.barred:
+                begun, facts = await self._submit(model, counts, facts, sending=sending)
+                sending += len(begun)
+                for each in begun:
+                    yield each
+
+    async def _by_priority(self, models: Collection[str], now: float) -> list[str]:
+        """Models in the order of their most urgent jobs: what is dear to a person spends first."""
+        if len(models) < 2:
+            return list(models)
+        heads = {model: await self._queue(State.UPLOADING, model, now, 1) for model in models}
+        firsts = {
+            model: (-pairs[0][0].priority, pairs[0][0].accepted_at) for model, pairs in heads.items() if pairs
+        }
+        return sorted(models, key=lambda model: firsts.get(model, (float("inf"), 0.0)))
 
     @property
     def _roots(self) -> Collection[str]:
@@ -72,7 +80,8 @@ class Gate:
     async def _load(self, model: str, counts: Counts, now: float) -> None:
         """Begin uploads for as many as will soon find a slot."""
         begun = counts.get(State.UPLOADING, 0) + _at_runway(counts)
-        room = 2 * self._bench.account.slots(model) + self._bench.settings.limits.submit_ahead - begun
+        ahead = self._bench.settings.limits.submit_ahead + len(self._bench.keeper.stuck)
+        room = 2 * self._bench.account.slots(model) + ahead - begun
         pairs = await self._queue(State.READY, model, now, min(room, counts.get(State.READY, 0)))
         await commit(
             self._bench, [(job, call, Move("upload", {"due_at": now} | _BEGIN)) for job, call in pairs]
@@ -94,7 +103,7 @@ class Gate:
             move, facts = await self._allow(job, call, facts, loads)
             if move is not None:
                 moves.append((job, call, move))
-            elif not self._bench.keeper.may_begin or model in self._bench.keeper.barred:
+            elif not keeper.may_send or model in keeper.barred:
                 break
         moved = await commit(self._bench, moves)
         sent = [(job, call) for (job, _, _), call in zip(moves, moved, strict=True) if key_of(call) in loads]
@@ -104,12 +113,12 @@ class Gate:
         self, job: Job, call: Generation, facts: Facts, loads: dict[tuple[str, int], Mapping[str, str]]
     ) -> tuple[Move | None, Facts]:
         """The move of the next in the queue, None when a hold bars it; the facts with its price reserved."""
-        price = await self._bench.purser.price(job)
+        terms = await self._bench.purser.terms(job)
+        price = terms["price"]
         verdict = unaffordable(job, price=price, per_job=self._bench.settings.budget.credits_per_job)
         if verdict is not None:
             return Move("fail", {"verdict": verdict, "due_at": facts.now} | _BEGIN), facts
-        usual = polling.usual(await self._bench.clerk(self._bench.ledger.durations, job.kind))
-        hold = barrier(job, facts, price=price, usual=usual)
+        hold = barrier(job, facts, **terms)
         if hold is not None:
             await self._bench.keeper.begin(hold)
             return None, facts

@@ -26,6 +26,7 @@ from runway_watch.holds import (
     SAFETY,
     UPLOADS,
     Facts,
+    barrier,
     is_over,
     is_streak,
     moderation,
@@ -47,6 +48,10 @@ LOOK_SECONDS, LOOK_SELDOM_SECONDS = 60.0, 300.0
 """How often the account is looked at, while it is being spent and while it is not."""
 
 CREDITS_LOOK_SECONDS = 60.0
+REFUSED_PAUSES = 60.0
+"""Times `first_seconds` (10 min): a refusal for lack of credits is put to the test again."""
+
+_WAITING = (State.READY, State.UPLOADING)
 KEY = "key"
 """The way of the key: after a refusal it rests, however well the account can be looked at with it."""
 
@@ -68,7 +73,8 @@ class Keeper:
         self._open: dict[tuple[str, str], Hold] = {}
         self._roots = frozenset(str(watch.root) for watch in settings.watch)
         self.ways = Ways(settings.retry)
-        first = settings.retry.first_seconds
+        self._first = first = settings.retry.first_seconds
+        self._limited_at: dict[str, int] = {}  # by model: at which look at the account its day was full
         self._looks = {"credits": min(CREDITS_LOOK_SECONDS, 6 * first), "daily_limit": 12 * first}
         self.wants_account = False
         """Whether the account should be looked at before its time."""
@@ -83,14 +89,19 @@ class Keeper:
         return list(self._open.values())
 
     @property
-    def may_begin(self) -> bool:
-        """Whether anything new may begin at all."""
+    def may_send(self) -> bool:
+        """Whether anything may be paid for at all."""
         return not any(hold.scope == ALL for hold in self._open.values())
 
     @property
+    def may_load(self) -> bool:
+        """Whether uploads may begin: in an outage too, for they are free, and one may find its end."""
+        return not any(hold.scope == ALL and hold.reason != "outage" for hold in self._open.values())
+
+    @property
     def may_ask(self) -> bool:
-        """Whether Runway can be asked about what it is at work on."""
-        return not any((ALL, reason) in self._open for reason in BLIND)
+        """Whether Runway may be asked about what it is at work on."""
+        return (ALL, "credentials") not in self._open
 
     @property
     def roots(self) -> frozenset[str]:
@@ -103,14 +114,22 @@ class Keeper:
         pauses = [pause for reason, pause in self._looks.items() if reason in reasons]
         usual = LOOK_SECONDS if self.is_busy else LOOK_SELDOM_SECONDS
         due = self._account.looked_at + min([usual, *pauses])
-        if not self._account.is_known or self.wants_account or (ALL, "outage") in self._open:
+        blind = any((ALL, reason) in self._open for reason in BLIND)
+        if not self._account.is_known or self.wants_account or blind:
             due = 0.0
-        return max(due, self.ways[API].until, self.ways[KEY].until)
+        return max(
+            due, self.ways[API].until, self.ways[KEY].until, self._account.tried_at + min(1.0, self._first)
+        )
 
     @property
     def barred(self) -> frozenset[str]:
         """Models and jobs of which nothing may begin."""
         return self._scopes - self._roots
+
+    @property
+    def stuck(self) -> frozenset[str]:
+        """Jobs that are held each for itself."""
+        return frozenset(hold.scope for hold in self._open.values() if hold.scope == hold.job)
 
     @property
     def _scopes(self) -> frozenset[str]:
@@ -123,13 +142,14 @@ class Keeper:
         return min(ends + ([] if opens is None else [opens]), default=None)
 
     def is_hopeless(self, *, tries: int) -> bool:
-        """Whether who waits only for a while should not wait for the end of what bars everything."""
-        for hold in self._open.values():
-            if hold.scope == ALL and hold.reason != "outage":
-                return True
-            if hold.reason == "outage" and self.ways[hold.scope].failures >= OUTAGE_AFTER + tries:
-                return True
-        return False
+        """Whether who waits only for a while should not wait until something new may begin."""
+        barred = any(hold.scope == ALL and hold.reason != "outage" for hold in self._open.values())
+        return barred or self.has_given_up(API, CREATES, UPLOADS, DOWNLOADS, tries=tries)
+
+    def has_given_up(self, *ways: str, tries: int) -> bool:
+        """Whether one of these ways is closed, and so many tries since then have not opened it."""
+        closed = (way for way in ways if (way, "outage") in self._open)
+        return any(self.ways[way].failures >= OUTAGE_AFTER + tries for way in closed)
 
     def room(self, *, sending: int, running: int, now: float) -> int:
         """How many more paid requests may be sent, as far as the ways to Runway allow.
@@ -153,19 +173,26 @@ class Keeper:
     async def review(self) -> Facts:
         """Begin and end what follows from money, time and disks. Raises LedgerError."""
         facts = await self._purser.facts()
-        due = standing(facts)
-        over = [hold for hold in self.open if self._is_over(hold, facts)]
-        names = {hold.name for hold in due}
-        await self._change(
-            begun=[hold for hold in due if hold.name not in self._open],
-            ended=[hold for hold in over if hold.name not in names],
-        )
+        due = {hold.name: hold for hold in standing(facts)}
+        over = [h for h in self.open if h.name not in due and await self._is_over(h, facts)]
+        begun = [hold for name, hold in due.items() if name not in self._open]
+        await self._change(begun=begun, ended=over)
         return facts
 
-    def _is_over(self, hold: Hold, facts: Facts) -> bool:
+    async def _is_over(self, hold: Hold, facts: Facts) -> bool:
         if hold.reason == "daily_limit":
-            return self._account.looked_at > hold.since and not self._account.is_full(hold.scope)
-        return is_over(hold, facts)
+            return self._account.looks > self._limited_at.get(hold.scope, 0) and not self._account.is_full(
+                hold.scope
+            )
+        if hold.job is None:
+            return is_over(hold, facts)
+        found = await self._clerk(self._ledger.job, hold.job)
+        if found is None or found[0].state not in _WAITING or found[0].root not in self._roots:
+            return True
+        if hold.reason == "credits" and hold.until is not None:  # Runway's own word
+            return is_over(hold, facts)
+        again = barrier(found[0], facts, **await self._purser.terms(found[0]))
+        return again is None or again.name != hold.name
 
     async def begin(self, hold: Hold) -> None:
         """Begin a hold; one that is open already is told in its new words only in `status`."""
@@ -215,7 +242,8 @@ class Keeper:
                 await self.denied(outcome.message)
             case Later("credits"):
                 await self._account.refresh()
-                await self.begin(refused_credits(price or 0, await self._purser.facts()))
+                facts, pause = await self._purser.facts(), REFUSED_PAUSES * self._first
+                await self.begin(refused_credits(job, facts, price=price or 0, pause=pause))
             case Later("rate_limited") if state is State.SUBMITTING:
                 await self._limited(job.model)
             case Never(verdict) if verdict.code == SAFETY:
@@ -224,9 +252,7 @@ class Keeper:
     async def tried(self, way: str, *, works: bool, job: str, asked: float | None = None) -> None:
         """Note that a way to Runway was used; begin or end an outage where that follows."""
         self.ways.tried(way, works=works, job=job, asked=asked)
-        if works and way == API:
-            await self.end((way, "outage"), (ALL, "credentials"))
-        elif works:
+        if works:
             await self.end((way, "outage"))
         elif way in _CLOSED and self.ways.is_closed(way):
             until = self.ways[way].until
@@ -243,17 +269,24 @@ class Keeper:
         self.wants_account = True
 
     async def asked(self, error: ApiError | None) -> None:
-        """Learn from a look at the account."""
-        self.wants_account = False
+        """Learn from a look at the account.
+
+        It tells of the key. Of an outage it tells only where nothing else that is free can: a part of
+        Runway may be well while another is not.
+        """
         if isinstance(error, Denied):
             await self.denied(error.message)
-        else:
+            return
+        if error is None:
+            await self.end((ALL, "credentials"))
+        if not await self._clerk(self._ledger.probes, roots=self._roots):
             await self.tried(API, works=error is None, job="account")
 
     async def _limited(self, model: str) -> None:
         """A 429: whether it is the day's limit or only haste, the account's own figures say."""
         await self._account.refresh()
         if self._account.is_full(model):
+            self._limited_at[model] = self._account.looks
             message = (
                 f"Runway's daily limit for {model} is reached: its figures are looked at every few minutes"
             )

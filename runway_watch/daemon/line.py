@@ -20,7 +20,7 @@ from runway_watch.daemon.moves import insist
 from runway_watch.daemon.work import Key, Work, key_of
 from runway_watch.decide import Move, decide
 from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
-from runway_watch.holds import DOWNLOADS, SLOTS, UPLOADS
+from runway_watch.holds import API, DOWNLOADS, SLOTS, UPLOADS
 from runway_watch.job import Generation, Job, Later, Outcome, State, Unsure
 
 _AT_ONCE = frozenset({State.COLLECTING, State.RETIRING})
@@ -58,7 +58,7 @@ class Line:
             LedgerError: it cannot be written to; what had not begun by then has not begun.
         """
         now, roots, ledger = clock.now(), self._roots, self._bench.ledger
-        for job, call, uris in await self._gate.turn(now=now, sending=self._at(State.SUBMITTING)):
+        async for job, call, uris in self._gate.turn(now=now, sending=self._at(State.SUBMITTING)):
             self._start(job, call, self._sending(job, call, uris))
         for job, call in await self._bench.clerk(ledger.due, at=now, roots=roots):
             if self._is_free(call) and self._may_go_on(call, now):
@@ -75,16 +75,19 @@ class Line:
         keeper = self._bench.keeper
         match call.state:
             case State.UPLOADING:
-                room = min(
-                    keeper.ways.room(way, in_use=self._at(call.state), now=now) for way in (UPLOADS, SLOTS)
-                )
-                return keeper.may_begin and room > 0
+                return keeper.may_load and self._room(call.state, now, API, UPLOADS, SLOTS)
             case State.RUNNING:
-                return keeper.may_ask
+                return keeper.may_ask and self._room(call.state, now, API)
+            case State.COLLECTING if self._work.has_addresses(call):
+                return self._room(call.state, now, DOWNLOADS)
             case State.COLLECTING:
-                room = keeper.ways.room(DOWNLOADS, in_use=self._at(call.state), now=now)
-                return (keeper.may_ask or self._work.has_addresses(call)) and room > 0
+                return keeper.may_ask and self._room(call.state, now, API, DOWNLOADS)
         return True
+
+    def _room(self, state: State, now: float, *ways: str) -> bool:
+        """Whether one more may use these ways; what has failed is tried by one of a stage at a time."""
+        room = self._bench.keeper.ways.room
+        return all(room(way, in_use=self._at(state), now=now) > 0 for way in ways)
 
     def _at(self, state: State) -> int:
         """How many are in a stage at this moment."""
@@ -141,7 +144,8 @@ class Line:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.say("work.stuck", level="error", job=key[0], exc_info=error)
-            return
+            if not isinstance(error, RunwayWatchError):
+                return
         del self._busy[key]
         self._bench.wake()
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runway_watch import catalogue, clock, hours
-from runway_watch.clock import as_utc
+from runway_watch import catalogue, clock, hours, polling
 from runway_watch.config import Settings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
@@ -37,6 +36,11 @@ class Purser:
         learned = await self._clerk(self._ledger.estimate, price_kind(job))
         return job.price if learned is None else learned
 
+    async def terms(self, job: Job) -> dict[str, Any]:
+        """What `barrier` has to know of a job: the most that it may cost, and how long its kind takes."""
+        usual = polling.usual(await self._clerk(self._ledger.durations, job.kind))
+        return {"price": await self.price(job), "usual": usual}
+
     async def learn(self, job: Job, call: Generation) -> None:
         """Remember what Runway said that a call may cost."""
         if call.estimated is not None:
@@ -56,7 +60,7 @@ class Purser:
         return {
             f"balance_{when}": self._account.balance,
             f"generations_{when}": self._account.used(job.model),
-            f"looked_{when}": as_utc(self._account.looked_at).isoformat(),
+            f"looked_{when}": self._account.looked_at,
         }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from runway_watch import clock
 from runway_watch.breaker import WIDEST, Breaker, Pause
 from runway_watch.config import RetrySettings
-from runway_watch.holds import API, CREATES, DOWNLOADS, UPLOADS
+from runway_watch.holds import API, CREATES, DOWNLOADS, SLOTS, UPLOADS
 
 PROBE_SECONDS = 30.0
 """The longest pause of a way whose use costs nothing: work goes on within a minute after trouble ends."""
@@ -29,9 +29,10 @@ class Ways:
 
     def __init__(self, retry: RetrySettings) -> None:
         self._retry = retry
-        self._known = {API: Breaker(), CREATES: Breaker(), UPLOADS: Breaker(), DOWNLOADS: Breaker()}
-        for way in (UPLOADS, DOWNLOADS):
+        self._known = {CREATES: Breaker()}
+        for way in (API, SLOTS, UPLOADS, DOWNLOADS):  # what costs nothing needs no slow start
             self._known[way] = Breaker(width=WIDEST)
+        self._fixed = frozenset(self._known)
 
     def __getitem__(self, way: str) -> Breaker:
         """How a way is doing; one that nobody has used is fine."""
@@ -43,6 +44,8 @@ class Ways:
             self._known[way] = self[way].succeeded()
             return
         longest = _LONGEST.get(way, self._retry.max_seconds)
+        if asked is not None and way in self._fixed:  # by what Runway asks of one request, not all are bound
+            asked = min(asked, longest)
         pause = Pause(min(self._retry.first_seconds, longest), longest, asked)
         jitter = random.random()  # noqa: S311 - no secret, a spread
         self._known[way] = self[way].failed(job, now=clock.now(), pause=pause, jitter=jitter)

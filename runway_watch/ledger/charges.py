@@ -42,6 +42,15 @@ class Charges(Database):
         with self._reading() as db:
             return Purse(*(db.scalar(query) or 0 for query in queries))
 
+    def begun_between(self, since: float, until: float, *, but: str) -> dict[str, int]:
+        """Paid calls of other jobs that may have changed the account between two looks at it."""
+        c = charges.c
+        others = (c.job != but) & (c.at <= until) & (func.coalesce(c.answered_at, until) >= since)
+        query = select(func.count(), func.sum(_COUNTS)).where(others)
+        with self._reading() as db:
+            count, most = db.execute(query).one()
+        return {"other_calls": count, "other_credits": most or 0}
+
     def estimate(self, kind: str) -> int | None:
         """What Runway said last time that a request of this kind may cost at the most."""
         with self._reading() as db:

@@ -15,7 +15,7 @@ class Holding(Database):
     def holds(self) -> list[Hold]:
         """Every open hold, the oldest first."""
         query = select(holds).where(holds.c.ended_at.is_(None)).order_by(holds.c.since)
-        names = ("reason", "since", "scope", "message", "until", "needs")
+        names = ("reason", "since", "scope", "message", "until", "needs", "job")
         with self._reading() as db:
             return [Hold(**{name: row[name] for name in names}) for row in db.execute(query).mappings()]
 
@@ -25,7 +25,7 @@ class Holding(Database):
             for hold in ended:
                 db.execute(_open(hold).values(ended_at=at))
             for hold in begun:
-                told = {"message": hold.message, "until": hold.until, "needs": hold.needs}
+                told = {name: getattr(hold, name) for name in ("message", "until", "needs", "job")}
                 if not db.execute(_open(hold).values(**told)).rowcount:
                     known = {"scope": hold.scope, "reason": hold.reason, "since": hold.since}
                     db.execute(insert(holds), known | told)

@@ -96,6 +96,16 @@ class Queries(Database):
             found += [(job, call, leader[0])] if leader else []
         return found
 
+    def probes(self, *, roots: Collection[str]) -> int:
+        """How many generations will ask Runway for something that is free."""
+        row = generations.c
+        asks = row.state.in_(["running", "collecting"]) | (
+            (row.state == "uploading") & row.uploaded_at.is_(None) & _below(roots)
+        )
+        query = select(func.count()).select_from(generations.join(jobs)).where(asks)
+        with self._reading() as db:
+            return db.scalar(query) or 0
+
     def under_way(self) -> dict[str, int]:
         """How many generations below each root may still bring an output."""
         query = select(jobs.c.root, func.count()).join(generations, jobs.c.id == generations.c.job)

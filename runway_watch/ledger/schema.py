@@ -149,6 +149,7 @@ holds = Table(
     Column("until", Float),
     Column("message", Text, nullable=False),
     Column("needs", Integer),
+    Column("job", String),
     Column("ended_at", Float),
     Index("holds_open", "scope", "reason", unique=True, sqlite_where=_open, postgresql_where=_open),
 )

@@ -86,7 +86,10 @@ def held(job: Job, verdict: Verdict, *, since: float, evidence: Mapping[str, Any
         "hint": verdict.hint,
         "since": as_utc(since),
         "http_status": verdict.http_status,
-        **(evidence or {}),
+        **{
+            name: as_utc(value) if name.startswith("looked_") else value
+            for name, value in (evidence or {}).items()
+        },
     }
     return tomli_w.dumps(_without_none(table))
 
@@ -137,6 +140,11 @@ def _for_ledger(job: Job) -> dict[str, Any]:
         "file": [{name: getattr(item, name) for name in _KEPT} for item in job.inputs],
         "reference": [{"written": name, **asdict(found)} for name, found in job.references.items()],
     }
+
+
+def _moment(name: str, value: Any) -> Any:
+    """A moment as a date, whatever else as it is."""
+    return as_utc(value) if name.startswith("looked_") else value
 
 
 def _without_none(value: Any) -> Any:
