@@ -22,6 +22,7 @@
     └── LedgerError            the ledger cannot be used
         ├── NoLedger           there is none yet: the daemon has not run
         ├── LedgerLocked       another daemon has it (exit code 4)
+        ├── Damaged            its file is broken (in `ledger.aside`)
         └── LostUpdate         a row was not in the state it was expected in
 
 Adapters turn foreign exceptions into these; nothing above them sees httpx, SQLAlchemy or OSError.

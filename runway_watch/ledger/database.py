@@ -6,6 +6,7 @@ SQLite runs in WAL mode with `synchronous=FULL`: what is committed survives a po
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,12 @@ from runway_watch.ledger import schema
 from runway_watch.ledger.aside import BUSY_SECONDS, Damaged, is_damage, missing, version_of
 from runway_watch.ledger.migrations import migrate
 
+_PATIENCE = f"busy_timeout={BUSY_SECONDS * 1000}"
+_MAKE_WRITABLE = (
+    "let it, what lies beside it and its folder belong to the user who runs the daemon, on a disk that is "
+    "not write-protected"
+)
+
 
 class Database:
     """An open database with the ledger's tables in it.
@@ -28,7 +35,7 @@ class Database:
 
     Raises:
         Damaged: its file is broken; nothing was changed.
-        LedgerError: it cannot be opened, or was written by a newer version.
+        LedgerError: it cannot be opened, or not for writing, or was written by a newer version.
     """
 
     def __init__(self, url: str, *, readonly: bool = False) -> None:
@@ -132,22 +139,32 @@ def _engine(url: str, *, readonly: bool) -> Engine:
             path.parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url)
         if path is not None:
-            event.listen(engine, "connect", _readonly_pragmas if readonly else _pragmas)
+            event.listen(engine, "connect", _to_read if readonly else partial(_to_write, path))
         return engine
 
 
-def _pragmas(connection: sqlite3.Connection, _: object) -> None:
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={BUSY_SECONDS * 1000}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+def _to_write(path: Path, connection: sqlite3.Connection, _: object) -> None:
+    """Make a new connection one that surely can write, or none at all.
+
+    A file that it may not write, or that there is no descriptor for, SQLite opens for reading, and says
+    nothing; the connection would stay in the pool for as long as the daemon lives.
+    """
+    try:
+        for pragma in (_PATIENCE, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("PRAGMA user_version=0")  # to begin is not refused, and this is never written
+        connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        connection.close()
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise LedgerError(f"{path} cannot be opened for writing ({error}): {_MAKE_WRITABLE}") from error
+        raise
 
 
-def _readonly_pragmas(connection: sqlite3.Connection, _: object) -> None:
-    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "query_only=ON"):
+def _to_read(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in (_PATIENCE, "query_only=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
