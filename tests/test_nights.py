@@ -283,3 +283,118 @@ def test_a_job_dearer_than_a_day_may_be_is_passed_by_and_named(site: Site) -> No
         assert daemon.stop() == 0
     assert site.files("failed") == []
     site.verify()
+
+
+# -- found by looking for trouble ------------------------------------------------------------------------
+
+
+def test_an_account_that_cannot_be_looked_at_stops_nothing(site: Site) -> None:
+    site.runway.fault("organization", {"status": 500}, times=None)
+    with site.daemon() as daemon:
+        eventually(lambda: site.runway.hits()[0] >= 8)  # long before there is anything to do
+        drop_stills(site, 3)
+        site.drop("film.png")
+        site.reaches(done=4)
+        assert daemon.stop() == 0
+    site.verify()
+
+
+def test_while_polls_fail_there_is_one_outage_and_it_ends_with_them(site: Site) -> None:
+    site.runway.fault("task", {"status": 502}, times=None)
+    drop_stills(site, 4)
+    with site.daemon() as daemon:
+        eventually(lambda: "outage" in holds(site))
+        daemon.looks(6)
+        assert len(daemon.events("hold.began")) == 1
+        site.runway.well()
+        site.reaches(done=4)
+        eventually(lambda: holds(site) == {})
+    site.verify()
+
+
+@pytest.mark.parametrize("asked", ["3600", "86400"])
+def test_an_outage_ends_soon_after_its_end_whatever_was_asked_for_in_it(site: Site, asked: str) -> None:
+    drop_stills(site, 8)
+    with site.daemon():
+        eventually(lambda: site.counts().get("running"))
+        for place in ("task", "organization", "upload_slot"):
+            site.runway.fault(place, {"status": 503, "headers": {"Retry-After": asked}}, times=None)
+        eventually(lambda: "outage" in holds(site))
+        site.runway.well()
+        site.reaches(seconds=45, done=8)
+    site.verify()
+
+
+def test_a_hold_ends_when_the_job_that_it_was_about_is_cancelled(site: Site) -> None:
+    site.runway.change(credits=2 * STILL)
+    with site.daemon():
+        site.drop("film.png")
+        eventually(lambda: "credits" in holds(site))
+        drop_stills(site, 2)
+        eventually(lambda: sum(site.counts().values()) == 3)
+        assert site.cli("cancel", str(site.root / "processing/film.png")).returncode == 0
+        site.reaches(cancelled=1, done=2)
+        eventually(lambda: holds(site) == {})
+    site.verify()
+
+
+def test_jobs_that_no_day_can_pay_for_take_no_place_from_the_others(site: Site) -> None:
+    site.runway.change(concurrency=1)
+    set_up(site, budget={"credits_per_day": 100})
+    with site.daemon():
+        for n in range(5):
+            site.drop(f"dear {n}.png", text="duration = 10")  # 120 credits
+        eventually(lambda: len(told(site)["holds"]) >= 3)
+        site.drop("cheap.png")
+        eventually(lambda: site.counts().get("done") == 1)
+    assert site.files("failed") == []
+    site.verify()
+
+
+def test_what_is_urgent_is_paid_for_first_whatever_its_model(site: Site) -> None:
+    set_up(site, budget={"credits_per_day": 1})
+    with site.daemon() as daemon:
+        drop_stills(site, 1)
+        site.drop("urgent.png", text="[job]\npriority = 100")
+        eventually(lambda: len(told(site)["holds"]) == 2)  # both lie at Runway, and no day can pay for them
+        assert daemon.stop() == 0
+    set_up(site, budget={"credits_per_day": FILM})
+    with site.daemon():
+        eventually(lambda: site.counts() == {"done": 1, "uploading": 1})
+        assert "urgent.out.mp4" in site.files("done")
+    site.verify()
+
+
+def test_the_evidence_of_a_doubt_names_what_other_jobs_were_begun(site: Site) -> None:
+    site.runway.change(credits=10_000, seconds=2.0)
+    site.runway.fault("create", {"reset_after": True}, match={"model": "gen4.5"})
+    drop_stills(site, 2)
+    with site.daemon():
+        eventually(lambda: site.counts() == {"running": 2})
+        site.drop("cat.png")
+        eventually(lambda: "balance_after" in held(site))
+        record = held(site)
+        fell = record["balance_before"] - record["balance_after"]
+        assert (record["code"], fell) == ("submit.uncertain", FILM + record["other_credits"])
+        assert record["generations_after"] - record["generations_before"] == 1
+        assert (record["other_calls"], record["other_credits"]) in [(0, 0), (1, STILL), (2, 2 * STILL)]
+
+
+def held(site: Site) -> dict[str, Any]:
+    there = "cat.held.toml" in site.files("processing")
+    return site.record("processing", "cat.held.toml") if there else {}
+
+
+def test_downloads_that_fail_for_long_are_waited_for_and_nothing_more_is_bought_in_heaps(site: Site) -> None:
+    site.runway.fault("output", {"status": 503}, times=None)
+    drop_stills(site, 30)
+    with site.daemon() as daemon:
+        eventually(lambda: any(hold["scope"] == "downloads" for hold in told(site)["holds"]))
+        bought = len(site.runway.bill()["tasks"])
+        daemon.looks(4)
+        assert len(site.runway.bill()["tasks"]) <= bought + 12  # what was on its way, and a few single ones
+        site.runway.well()
+        site.reaches(done=30)
+        eventually(lambda: holds(site) == {})
+    assert site.files("failed") == []
+    site.verify()

@@ -51,6 +51,9 @@ CREDITS_LOOK_SECONDS = 60.0
 REFUSED_PAUSES = 60.0
 """Times `first_seconds` (10 min): a refusal for lack of credits is put to the test again."""
 
+BLIND_AFTER = 6
+"""Pauses of an outage in which the account could not be looked at either."""
+
 _WAITING = (State.READY, State.UPLOADING)
 KEY = "key"
 """The way of the key: after a refusal it rests, however well the account can be looked at with it."""
@@ -74,6 +77,7 @@ class Keeper:
         self._roots = frozenset(str(watch.root) for watch in settings.watch)
         self.ways = Ways(settings.retry)
         self._first = first = settings.retry.first_seconds
+        self._is_blind = False  # in an outage: nothing that is free can tell of its end
         self._limited_at: dict[str, int] = {}  # by model: at which look at the account its day was full
         self._looks = {"credits": min(CREDITS_LOOK_SECONDS, 6 * first), "daily_limit": 12 * first}
         self.wants_account = False
@@ -91,7 +95,7 @@ class Keeper:
     @property
     def may_send(self) -> bool:
         """Whether anything may be paid for at all."""
-        return not any(hold.scope == ALL for hold in self._open.values())
+        return self.may_load and ((ALL, "outage") not in self._open or self._is_blind)
 
     @property
     def may_load(self) -> bool:
@@ -271,16 +275,18 @@ class Keeper:
     async def asked(self, error: ApiError | None) -> None:
         """Learn from a look at the account.
 
-        It tells of the key. Of an outage it tells only where nothing else that is free can: a part of
-        Runway may be well while another is not.
+        It tells of the key. It begins no outage, and ends one only where nothing else that is free can: a
+        part of Runway may be well while another is not. Where it fails for long as well, one paid request
+        is tried now and then.
         """
         if isinstance(error, Denied):
             await self.denied(error.message)
             return
         if error is None:
             await self.end((ALL, "credentials"))
-        if not await self._clerk(self._ledger.probes, roots=self._roots):
+        if (ALL, "outage") in self._open and not await self._clerk(self._ledger.probes, roots=self._roots):
             await self.tried(API, works=error is None, job="account")
+            self._is_blind = error is not None and self.ways[API].rests >= BLIND_AFTER
 
     async def _limited(self, model: str) -> None:
         """A 429: whether it is the day's limit or only haste, the account's own figures say."""

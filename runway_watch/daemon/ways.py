@@ -32,7 +32,7 @@ class Ways:
         self._known = {CREATES: Breaker()}
         for way in (API, SLOTS, UPLOADS, DOWNLOADS):  # what costs nothing needs no slow start
             self._known[way] = Breaker(width=WIDEST)
-        self._fixed = frozenset(self._known)
+        self._fixed = frozenset(self._known) - {SLOTS}
 
     def __getitem__(self, way: str) -> Breaker:
         """How a way is doing; one that nobody has used is fine."""
@@ -44,8 +44,8 @@ class Ways:
             self._known[way] = self[way].succeeded()
             return
         longest = _LONGEST.get(way, self._retry.max_seconds)
-        if asked is not None and way in self._fixed:  # by what Runway asks of one request, not all are bound
-            asked = min(asked, longest)
+        if way in self._fixed:  # what Runway asks of one request binds that one, and not all
+            asked = None
         pause = Pause(min(self._retry.first_seconds, longest), longest, asked)
         jitter = random.random()  # noqa: S311 - no secret, a spread
         self._known[way] = self[way].failed(job, now=clock.now(), pause=pause, jitter=jitter)
