@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -18,11 +18,15 @@ from pydantic import SecretStr
 from runway_watch import clock, timetable
 from runway_watch.config import parse
 from runway_watch.daemon import Daemon
+from runway_watch.daemon.recovery import latest_due
+from runway_watch.decide import Move
+from runway_watch.job import Hold, State
 from runway_watch.ledger import Ledger
 from runway_watch.simulator import Settings, Simulator
 from tests.harness import picture, sidecar
+from tests.samples import NOW, call, job
 
-HOUR, YEARS = 3600.0, 10 * 365 * 86_400.0
+HOUR, DAY, YEARS = 3600.0, 86_400.0, 10 * 365 * 86_400.0
 
 
 class _AsSet(datetime):
@@ -75,8 +79,9 @@ class Site:
     @asynccontextmanager
     async def daemon(self) -> AsyncIterator[None]:
         watch = {"root": str(self.base / "root"), "settle_seconds": 0.05, "scan_seconds": 0.5}
-        poll = {"min_seconds": 0.5, "max_seconds": 1.0}
-        settings = parse({"api": {"base_url": self.sim.base_url}, "watch": [watch], "poll": poll}, {})
+        poll, retry = {"min_seconds": 0.5, "max_seconds": 1.0}, {"first_seconds": 0.2, "max_seconds": 1.0}
+        api = {"base_url": self.sim.base_url}
+        settings = parse({"api": api, "watch": [watch], "poll": poll, "retry": retry}, {})
         daemon = Daemon(
             settings,
             read_key=lambda: SecretStr(self.sim.key),
@@ -154,3 +159,131 @@ def test_a_request_that_was_on_its_way_when_the_clock_was_set_is_asked_about_soo
         await site.reaches(known="done", slow="done")
 
     at_work(work, tmp_path)
+
+
+# -- money and holds -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db") as ledger:
+        yield ledger
+
+
+def pay(ledger: Ledger, name: str, *, at: float) -> None:
+    """A paid call that may cost 60 credits, allowed at a moment and answered at once."""
+    one = call(name, State.UPLOADING, uploaded_at=at)
+    ledger.admit([(job(name, state=State.UPLOADING), [one])])
+    [one] = ledger.move([(one, Move("submit", {"estimated": 60}))], at=at)
+    ledger.move([(one, Move("submitted", {"task_id": name}))], at=at)
+
+
+def committed(ledger: Ledger, *, since: float) -> int:
+    return ledger.purse(day=since, looked_at=NOW + YEARS).committed
+
+
+@pytest.mark.parametrize("ahead", [HOUR, 3 * DAY, YEARS])
+def test_what_was_paid_for_by_a_clock_that_was_ahead_counts_for_its_day_and_no_longer(
+    ahead: float, ledger: Ledger
+) -> None:
+    pay(ledger, "a", at=NOW + ahead - 600)
+    ledger.shift(-ahead, at=NOW)
+    assert committed(ledger, since=NOW - 601) == 60
+    assert committed(ledger, since=NOW - 599) == 0
+    assert ledger.purse(day=NOW, looked_at=NOW - 599).since_look == 0
+
+
+@pytest.mark.parametrize("there", [-YEARS, -HOUR, HOUR, YEARS])
+def test_a_clock_that_goes_astray_and_comes_back_changes_no_sum(there: float, ledger: Ledger) -> None:
+    pay(ledger, "a", at=NOW - 600)
+    ledger.shift(there, at=NOW + there)
+    assert committed(ledger, since=NOW + there - 601) == 60
+    ledger.shift(-there, at=NOW)
+    assert committed(ledger, since=NOW - 601) == 60
+    assert committed(ledger, since=NOW - 599) == 0
+
+
+@pytest.mark.parametrize("jump", [-YEARS, -HOUR, HOUR, YEARS])
+def test_a_call_that_was_paid_for_before_the_jump_was_noticed_counts_today(
+    jump: float, ledger: Ledger
+) -> None:
+    pay(ledger, "a", at=NOW - 3)
+    ledger.shift(jump, at=NOW)
+    assert committed(ledger, since=NOW - 3) == 60
+
+
+@pytest.mark.parametrize("jump", [-YEARS, -HOUR, HOUR, YEARS])
+def test_a_hold_goes_along_with_the_clock_and_one_that_is_over_stays(jump: float, ledger: Ledger) -> None:
+    before = NOW - jump
+    over = Hold("outage", before - 900)
+    ledger.hold(begun=[over], ended=[], at=before - 900)
+    ledger.hold(begun=[Hold("credits", before - 600, until=before + 60)], ended=[over], at=before - 600)
+    ledger.shift(jump, at=NOW)
+    [held] = ledger.holds()
+    assert (held.since, held.until) == (NOW - 600, NOW + 60)
+    assert ledger.last_held("outage") == before - 600
+
+
+# -- a daemon that starts cannot know ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "not_before", "latest"),
+    [
+        (State.RUNNING, None, None, 30),
+        (State.RUNNING, "unreachable", None, 30),
+        (State.UPLOADING, "rate_limited", None, 900),
+        (State.READY, "task.internal", None, 900),
+        (State.READY, "task.internal", "2150-01-01T00:00:00Z", 900),  # it has begun before
+        (State.COLLECTING, None, None, 0),
+        (State.RETIRING, None, None, 0),
+        (State.READY, None, None, 0),
+        (State.READY, None, "2020-01-01T00:00:00", 0),
+        (State.READY, None, "2150-01-01T00:00:00Z", 5_680_281_600 - NOW),
+    ],
+)
+def test_nothing_but_an_appointment_is_waited_for_longer_than_a_pause_can_be(
+    state: State, reason: str | None, not_before: str | None, latest: float
+) -> None:
+    settings = parse({"watch": [{"root": "/srv/runway"}]}, {})
+    one = job("a", options={"not_before": not_before} if not_before else {})
+    due = latest_due(one, call("a", state, reason=reason, due_at=NOW + YEARS), settings, now=NOW)
+    assert due == NOW + latest
+
+
+def test_what_happened_in_the_future_has_happened_by_now(ledger: Ledger) -> None:
+    pay(ledger, "ahead", at=NOW + YEARS)
+    pay(ledger, "before", at=NOW - 9)
+    ledger.hold(begun=[Hold("paused", NOW + HOUR)], ended=[], at=NOW + HOUR)
+    ledger.uploaded("me", "abc", uri="runway://1", at=NOW + 1)
+    ledger.uploaded("me", "def", uri="runway://2", at=NOW - 1)
+    ledger.doubt_future(at=NOW)
+    assert (committed(ledger, since=NOW), committed(ledger, since=NOW + 1)) == (60, 0)
+    assert committed(ledger, since=NOW - 9) == 120
+    assert ledger.purse(day=0, looked_at=NOW + 1).since_look == 0
+    assert [hold.since for hold in ledger.holds()] == [NOW]
+    assert [ledger.upload("me", sha256, since=0) for sha256 in ("abc", "def")] == [None, "runway://2"]
+
+
+@pytest.mark.parametrize("ahead", [HOUR, YEARS])
+def test_a_daemon_that_starts_after_the_clock_was_set_back_goes_on_at_once(
+    ahead: float, set_clock: Callable[[float], None], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        (tmp_path / "root/inbox").mkdir(parents=True)
+        async with Simulator(Settings(seconds=3.0, film_seconds=0.1, concurrency=1)) as sim:
+            site = Site(tmp_path, sim)
+            set_clock(ahead)
+            async with site.daemon():
+                site.drop("running")
+                await site.reaches(running="running")
+                sim.fault("create", {"status": 429, "headers": {"Retry-After": "2"}})
+                site.drop("waiting")
+                site.drop("appointed", "[job]\nnot_before = 2150-01-01T00:00:00")
+                await site.reaches(running="running", waiting="uploading", appointed="ready")
+            set_clock(0.0)
+            async with site.daemon():
+                await site.reaches(running="done", waiting="done", appointed="ready")
+            assert sim.bill()["paid"] == 2
+
+    asyncio.run(asyncio.wait_for(main(), 100))

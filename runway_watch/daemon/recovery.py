@@ -12,16 +12,21 @@ held         in processing/                 its record is written again, should 
 done, failed, cancelled                     nothing: commit and arrival were one
 no row       in done/, failed/              the ledger was lost: rebuilt from the records there
 no row       in processing/                 held, `submit.uncertain`: nobody knows how far it came
+
+The clock may have been set back in the meantime. Nobody can tell, so nothing but an appointment is waited
+for longer than it would be had it just been put off, and nothing that happened lies in the future.
 """
 
 from runway_watch import clock
+from runway_watch.config import Settings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.doubts import post_held
 from runway_watch.daemon.moves import commit
 from runway_watch.daemon.rebuilding import rebuild
 from runway_watch.daemon.strays import hold_strays
 from runway_watch.decide import decide
-from runway_watch.job import State, Unsure
+from runway_watch.job import Generation, Job, State, Unsure
+from runway_watch.sidecar import JobTable
 
 DIED = "the daemon stopped while the request was on its way"
 
@@ -33,6 +38,7 @@ async def recover(bench: Bench) -> None:
         SpoolError: a root cannot be read.
         LedgerError: the ledger cannot be used.
     """
+    await _distrust_clock(bench, now=clock.now())
     await rebuild(bench)
     await hold_strays(bench)
     retry, now = bench.settings.retry, clock.now()
@@ -44,3 +50,23 @@ async def recover(bench: Bench) -> None:
     for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
         if job.root in bench.spools:
             await post_held(bench, job, call)
+
+
+async def _distrust_clock(bench: Bench, *, now: float) -> None:
+    await bench.clerk(bench.ledger.doubt_future, at=now)
+    await bench.keeper.load()
+    ahead = await bench.clerk(bench.ledger.ahead, at=now)
+    due = ((call, latest_due(job, call, bench.settings, now=now)) for job, call in ahead)
+    sooner = [(call, moment) for call, moment in due if moment < call.due_at]
+    await bench.clerk(bench.ledger.bring_forward, sooner)
+
+
+def latest_due(job: Job, call: Generation, settings: Settings, *, now: float) -> float:
+    """The latest moment for which a live generation can be due, seconds since 1970, if the clock is right."""
+    if call.state is State.RUNNING:
+        return now + settings.poll.max_seconds
+    if call.reason is not None:
+        return now + settings.retry.max_seconds
+    if call.state is State.READY:
+        return max(now, JobTable.model_validate(job.options, strict=False).starts_at())
+    return now

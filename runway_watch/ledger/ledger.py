@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
-from runway_watch.job import LIVE_STATES, Generation, Input, Job, Place, State, Verdict
+from runway_watch.job import Generation, Input, Job, Place, State, Verdict
 from runway_watch.ledger import charges
 from runway_watch.ledger.charges import Charges
 from runway_watch.ledger.holding import Holding
 from runway_watch.ledger.memory import Memory
-from runway_watch.ledger.queries import Queries
+from runway_watch.ledger.moments import Moments
 from runway_watch.ledger.rows import from_generation, from_job, plain
-from runway_watch.ledger.schema import generations, history, jobs, uploads
+from runway_watch.ledger.schema import generations, history, jobs
 from runway_watch.states import advance, of_job
 
 _NOTED = ("task_id", "attempt", "reason", "message", "credits", "status")
@@ -30,7 +30,7 @@ _RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
 """How a job that was over comes back, by where it goes; to anywhere else it is released."""
 
 
-class Ledger(Queries, Memory, Charges, Holding):
+class Ledger(Moments, Memory, Charges, Holding):
     """An open ledger; see `Database` for how it is opened."""
 
     def admit(self, admitted: Iterable[tuple[Job, Sequence[Generation]]]) -> None:
@@ -135,34 +135,6 @@ class Ledger(Queries, Memory, Charges, Holding):
         waits = begun & (func.coalesce(row.reason, "running") != "running")
         with self._writing() as db:
             db.execute(update(generations).where(waits).values(due_at=at))
-
-    def shift(self, seconds: float, *, at: float) -> int:
-        """Take what is live along with a clock that was set: what was due in 5 s still is.
-
-        Args:
-            seconds: how far the clock was set forward, or back (below 0).
-            at: the moment, by the clock as it is now.
-
-        Returns:
-            How many generations were touched.
-
-        The appointment of a job that has not begun is one by the clock, and stays. After a jump forward, so
-        does what is nearer to the new time than to the old: it was written down after the jump, and one
-        more would put it off by as much. After a jump back that is due at once, which does no harm.
-        """
-
-        def moved(column: ColumnElement[float]) -> ColumnElement[float]:
-            if seconds < 0:
-                return column + seconds
-            return case((column < at - seconds / 2, column + seconds), else_=column)
-
-        row = generations.c
-        appointed = (row.state == State.READY) & row.reason.is_(None) & (row.due_at > at - seconds)
-        live = row.state.in_(sorted(LIVE_STATES)) & ~appointed
-        times = {name: moved(row[name]) for name in ("due_at", "started_at", "polled_at")}
-        with self._writing() as db:
-            db.execute(update(uploads).values(at=moved(uploads.c.at)))  # they are relied upon for a day
-            return db.execute(update(generations).where(live).values(times)).rowcount
 
     def _move(self, db: Connection, generation: Generation, move: Move, at: float) -> Generation:
         state = advance(generation.state, move.event)
