@@ -9,8 +9,8 @@ from runway_watch.stages.collect import staged_name
 from runway_watch.stages.retire import endings
 from runway_watch.stages.trouble import folder_trouble
 
-SHARED_FAILURES = ("task.", "api.rejected", "budget.job")
-"""What says something about the wish, and not about one drop's files or luck."""
+SHARED_FAILURES = frozenset({"task.safety", "task.bad_output", "task.asset_invalid", "api.rejected"})
+"""What says something about the wish, and not about one drop's files, luck or money."""
 
 
 def share(
@@ -51,4 +51,4 @@ def shares_failure(leader: Job) -> Verdict | None:
     verdict = leader.verdict
     if leader.state is not State.FAILED or verdict is None:
         return None
-    return verdict if verdict.code.startswith(SHARED_FAILURES) else None
+    return verdict if verdict.code in SHARED_FAILURES else None
