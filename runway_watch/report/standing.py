@@ -73,7 +73,7 @@ def why(job: Job, call: Generation, around: Around) -> Iterator[str]:
     if job.target is not None and job.state is not State.RETIRING:
         yield f"its files are still being moved to {job.target}/"
     if job.state is State.READY and job.duplicate_of is not None:
-        yield _follows(job.duplicate_of, around.leader)
+        yield follows(job.duplicate_of, around.leader)
     else:
         yield from _waits(job, call, around)
     if not around.is_watched:
@@ -143,8 +143,19 @@ def _hold(hold: Hold, around: Around) -> str:
     return f"hold `{hold.reason}`{what} since {local(hold.since, around.zone)}: {hold.message}{ends}"
 
 
-def _follows(leader: str, job: Job | None) -> str:
+def follows(leader: str, job: Job | None) -> str:
+    """Why a job waits that is to share the result of another one.
+
+    Args:
+        leader: that other one's id.
+        job: the same as the ledger knows it.
+    """
     named = f"{leader} ({job.path}), which is {job.state}" if job else leader
+    if job is not None and job.state is State.HELD:
+        return (
+            f"it asks for the same as job {named} and may be paid for already: it waits for a person's word "
+            "about that one; moved back to the inbox with `force = true` in its [job] table it runs anyway"
+        )
     return f"it asks for the same as job {named}: it waits for that result, and pays nothing"
 
 

@@ -9,11 +9,12 @@ from runway_watch import clock, log
 from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import KEPT
 from runway_watch.daemon.purser import hours_of
-from runway_watch.errors import NoLedger
+from runway_watch.errors import LedgerError, NoLedger
 from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
 from runway_watch.report.places import Places
+from runway_watch.report.standing import follows
 from runway_watch.spool import Spool
 from runway_watch.stages.survey import survey
 
@@ -46,7 +47,7 @@ def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
             "balance": known.balance,
         },
         "waiting": waiting,
-        "jobs": [_line(job, calls, known.holds) for job, calls in known.jobs],
+        "jobs": [_line(job, calls, known) for job, calls in known.jobs],
     }
 
 
@@ -55,6 +56,7 @@ class _Known:
     """What stands in the ledger."""
 
     jobs: Sequence[tuple[Job, list[Generation]]] = ()
+    leaders: Mapping[str, Job | None] = field(default_factory=dict)  # by id: whose results are waited for
     counts: Mapping[str, int] = field(default_factory=dict)
     holds: Sequence[Hold] = ()
     purse: Purse = field(default_factory=Purse)
@@ -66,16 +68,39 @@ def _from_ledger(settings: Settings, places: Places) -> _Known:
         ledger = Ledger(places.ledger_url, readonly=True)
     except NoLedger:
         return _Known()
+    except LedgerError:
+        if _is_being_made(places):
+            return _Known()
+        raise
     with ledger:
         account = ledger.recall(KEPT) or {}
         day = hours_of(settings).day_began(clock.now())
+        jobs = [(job, ledger.calls(job.id)) for job in ledger.latest()]
         return _Known(
-            jobs=[(job, ledger.calls(job.id)) for job in ledger.latest()],
+            jobs=jobs,
+            leaders=_leaders(ledger, [job for job, _ in jobs]),
             counts=ledger.counts(),
             holds=ledger.holds(),
             purse=ledger.purse(day=day, looked_at=account.get("at", 0.0)),
             balance=account.get("balance"),
         )
+
+
+def _leaders(ledger: Ledger, jobs: Sequence[Job]) -> Mapping[str, Job | None]:
+    known = {job.id: job for job in jobs}
+    wanted = {job.duplicate_of for job in jobs if job.state is State.READY and job.duplicate_of is not None}
+    return {leader: known.get(leader) or _job(ledger, leader) for leader in wanted}
+
+
+def _job(ledger: Ledger, job_id: str) -> Job | None:
+    found = ledger.job(job_id)
+    return found[0] if found is not None else None
+
+
+def _is_being_made(places: Places) -> bool:
+    """Whether a daemon has just begun a ledger: an empty file beside a lock that is held."""
+    file = places.ledger
+    return file is not None and file.exists() and not file.stat().st_size and holder(places.lock) is not None
 
 
 def _hold(hold: Hold) -> dict[str, Any]:
@@ -88,9 +113,9 @@ def _hold(hold: Hold) -> dict[str, Any]:
     }
 
 
-def _line(job: Job, calls: list[Generation], holds: Sequence[Hold]) -> dict[str, Any]:
+def _line(job: Job, calls: list[Generation], known: _Known) -> dict[str, Any]:
     call = next((c for c in calls if c.state is job.state), calls[0])
-    reason, message = _why(job, call, holds)
+    reason, message = _why(job, call, known)
     verdict = job.verdict or call.verdict
     waits = call.due_at > clock.now() and job.state not in (State.DONE, State.FAILED, State.CANCELLED)
     return {
@@ -109,11 +134,11 @@ def _line(job: Job, calls: list[Generation], holds: Sequence[Hold]) -> dict[str,
     }
 
 
-def _why(job: Job, call: Generation, holds: Sequence[Hold]) -> tuple[str | None, str | None]:
+def _why(job: Job, call: Generation, known: _Known) -> tuple[str | None, str | None]:
     """Why a job does not go on: its own reason, or a hold of what it needs."""
     if job.state is State.READY and job.duplicate_of is not None:
-        return "duplicate", f"it asks for the same as {job.duplicate_of}, and shares that result"
-    barring = next((hold for hold in holds if bars(hold, job, call)), None)
+        return "duplicate", follows(job.duplicate_of, known.leaders.get(job.duplicate_of))
+    barring = next((hold for hold in known.holds if bars(hold, job, call)), None)
     if barring is not None:
         return barring.reason, barring.message
     return (None, None) if call.reason == "running" else (call.reason, call.message)  # that one is no news
