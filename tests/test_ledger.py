@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -794,15 +795,114 @@ def test_a_result_is_shared_with_who_is_done_or_under_way_but_with_no_follower(
     assert ledger.like("", but="new") is None
 
 
+def asked(ledger: Ledger, name: str, *, at: float = NOW, **changes: Any) -> str | None:
+    """Whom a new job that asks for `w` follows."""
+    [written] = ledger.admit([(job(name, **{"wish": "w", **changes}), [call(name, due_at=at)])], roots=ROOTS)
+    return written.duplicate_of
+
+
+def leader_of(ledger: Ledger, name: str) -> str | None:
+    found = ledger.job(name)
+    assert found is not None
+    return found[0].duplicate_of
+
+
+def test_of_those_admitted_together_the_first_is_followed_by_the_others(ledger: Ledger) -> None:
+    same = [(job(name, wish="w"), [call(name)]) for name in "abc"]
+    assert [there.duplicate_of for there in ledger.admit(same)] == [None, "a", "a"]
+    assert leader_of(ledger, "c") == "a"
+
+
+def test_nobody_follows_who_is_forced_or_refused_or_asks_for_nothing(ledger: Ledger, fill: Fill) -> None:
+    fill("done", S.DONE, of_job={"wish": "w"})
+    assert asked(ledger, "forced", options={"force": True}) is None
+    assert asked(ledger, "refused", state=S.RETIRING, verdict=VERDICT) is None
+    assert asked(ledger, "wishless", wish="") is None
+    assert asked(ledger, "plain") == "done"
+
+
+def test_what_is_held_is_followed_only_when_nobody_else_is_under_way(ledger: Ledger, fill: Fill) -> None:
+    fill("held", S.HELD, of_job={"wish": "w", "accepted_at": NOW + 9})
+    assert asked(ledger, "first") == "held"
+    fill("running", S.RUNNING, of_job={"wish": "w"})
+    assert asked(ledger, "second") == "running"
+
+
+def test_nobody_follows_a_job_of_a_folder_that_nobody_watches(ledger: Ledger, fill: Fill) -> None:
+    fill("away", S.RUNNING, of_job={**AWAY, "wish": "w"})
+    assert asked(ledger, "here") is None
+
+
+def test_who_has_an_appointment_is_waited_for_only_by_those_with_a_later_one(ledger: Ledger) -> None:
+    assert asked(ledger, "nine", at=NOW + 9) is None
+    assert asked(ledger, "ten", at=NOW + 10) == "nine"
+    assert asked(ledger, "forced", at=NOW + 7, options={"force": True}) is None
+    assert asked(ledger, "now") is None
+    assert [leader_of(ledger, name) for name in ("nine", "forced")] == ["now", None]
+
+
+def test_a_pause_is_no_appointment(ledger: Ledger, fill: Fill) -> None:
+    fill("pausing", S.READY, of_job={"wish": "w"}, due_at=NOW + 9, reason="task.internal")
+    assert asked(ledger, "new") == "pausing"
+
+
+def test_what_comes_back_follows_whoever_asks_for_the_same_by_now(ledger: Ledger, fill: Fill) -> None:
+    _, one = admitted(ledger, "failed", S.FAILED, wish="w", verdict=VERDICT)
+    fill("running", S.RUNNING, of_job={"wish": "w"})
+    was = job("failed", state=S.FAILED, wish="w")
+    back = replace(one, state=S.READY)
+    written = ledger.readmit(job("failed", wish="w"), back, was=was, at=NOW, roots=ROOTS)
+    assert (written.duplicate_of, leader_of(ledger, "failed")) == ("running", "running")
+
+
 def test_a_follower_is_called_when_its_leader_has_ended_and_never_queued(ledger: Ledger, fill: Fill) -> None:
     fill("leader", S.RUNNING)
-    fill("follower", S.READY, of_job={"duplicate_of": "leader", "name": "x"})
-    assert ledger.followers() == []
+    fill("follower", S.READY, of_job={"duplicate_of": "leader"})
+    assert ledger.followers(roots=ROOTS) == []
     assert ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS) == []
     fill("over", S.DONE)
-    fill("next", S.READY, of_job={"duplicate_of": "over", "name": "y"})
-    [(follower, _, leader)] = ledger.followers()
+    fill("next", S.READY, of_job={"duplicate_of": "over"})
+    [(follower, _, leader)] = ledger.followers(roots=ROOTS)
     assert (follower.id, leader.id) == ("next", "over")
     assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 1  # the leader that runs
-    ledger.go_alone(follower)
+    ledger.go_alone(follower, at=NOW, roots=ROOTS)
     assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)) == ["next"]
+
+
+def test_a_follower_is_called_when_its_leader_changed_its_mind_or_left(ledger: Ledger, fill: Fill) -> None:
+    fill("other", S.RUNNING, of_job={"wish": "else"})
+    fill("away", S.RUNNING, of_job={**AWAY, "wish": "w"})
+    fill("first", S.READY, of_job={"wish": "w", "duplicate_of": "other"})
+    fill("second", S.READY, of_job={"wish": "w", "duplicate_of": "away", "accepted_at": NOW + 1})
+    found = [(follower.id, leader.id) for follower, _, leader in ledger.followers(roots=ROOTS)]
+    assert found == [("first", "other"), ("second", "away")]
+
+
+def test_a_follower_is_not_called_while_its_files_are_on_their_way_or_nobody_watches_them(
+    ledger: Ledger, fill: Fill
+) -> None:
+    fill("over", S.DONE)
+    fill("coming", S.READY, of_job={"duplicate_of": "over", "target": Place.PROCESSING, "target_name": "x"})
+    fill("away", S.READY, of_job={"duplicate_of": "over", **AWAY})
+    assert ledger.followers(roots=ROOTS) == []
+
+
+def test_who_finds_nothing_to_share_asks_each_that_is_done_once_and_then_runs(
+    ledger: Ledger, fill: Fill
+) -> None:
+    fill("old", S.DONE, of_job={"wish": "w", "finished_at": NOW - 2})
+    fill("new", S.DONE, of_job={"wish": "w", "finished_at": NOW - 1})
+    asked(ledger, "j")
+    seen = [leader_of(ledger, "j")]
+    while seen[-1] is not None:
+        ledger.go_alone(job("j", wish="w", duplicate_of=seen[-1]), at=NOW, roots=ROOTS)
+        seen.append(leader_of(ledger, "j"))
+    assert seen == ["new", "old", None]
+
+
+def test_a_job_that_has_changed_since_is_not_sent_alone(ledger: Ledger, fill: Fill) -> None:
+    fill("leader", S.RUNNING, of_job={"wish": "new"})
+    fill("j", S.READY, of_job={"wish": "new", "duplicate_of": "leader"})
+    for stale in ({"wish": "w", "duplicate_of": "leader"}, {"wish": "new", "duplicate_of": "x"}):
+        ledger.go_alone(job("j", **stale), at=NOW, roots=ROOTS)
+    assert leader_of(ledger, "j") == "leader"

@@ -16,6 +16,9 @@ from runway_watch.stages.retire import endings, retire
 
 _NAMES_TRIED = 1000
 
+_COMING_IN = Later("share", "its files are still on their way to processing/", after=5.0, counts=False)
+"""Files that are taken somewhere else before all of them have come in would be torn apart."""
+
 
 async def file_away(bench: Bench, job: Job) -> None:
     """File a job all of whose generations have ended. Trouble leaves it `retiring`, due again later."""
@@ -24,6 +27,9 @@ async def file_away(bench: Bench, job: Job) -> None:
         if found is None or found[0].state is not State.RETIRING:
             return
         job, calls = found
+        if job.target is Place.PROCESSING:
+            await _postpone(bench, job, calls, _COMING_IN)
+            return
         job, outcome = await _move(bench, replace(job, verdict=verdict_of(job, calls)), calls)
         if isinstance(outcome, Later):
             await _postpone(bench, job, calls, outcome)

@@ -9,7 +9,7 @@ from runway_watch import clock, drops
 from runway_watch.clock import as_utc
 from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.following import follow
+from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.returning import Names, were_here, write_down
 from runway_watch.errors import LostUpdate, NameTaken, SpoolError
@@ -137,11 +137,11 @@ class Inbox:
     async def _move_in(self, admitted: list[tuple[Job, Generation]]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
         earlier, taken = await were_here(self.bench, self.spool, [job for job, _ in admitted])
-        same = await follow(self.bench, [job for job, _ in admitted], earlier)
-        jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job in same])
+        jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
         written = await write_down(self.bench, self.spool, aimed, earlier)
         for job in written:
+            tell_shared(job)
             _tell(job)
         await self._bring_in([job for job in written if job.state is not State.RETIRING])
 

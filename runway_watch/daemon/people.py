@@ -7,7 +7,7 @@ from typing import Any
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.following import follow
+from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.moves import commit
 from runway_watch.decide import Move, may_sweep, revive
@@ -85,7 +85,6 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
             await bench.clerk(bench.ledger.swept, was)
             return False
         judged_job, judged_call = judged
-        [judged_job] = await follow(bench, [judged_job], {judged_job.id: was})
         job, call = revive(judged_job, judged_call, was=was, before=before)
         if job.verdict is not None:
             await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
@@ -103,7 +102,9 @@ async def _return(bench: Bench, spool: Spool, job: Job, call: Generation, *, was
     suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.dropped_as)
     name = await asyncio.to_thread(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
     job = replace(job, target=Place.PROCESSING, target_name=name)
-    await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now())
+    now, roots = clock.now(), set(bench.spools)
+    job = await bench.clerk(bench.ledger.readmit, job, call, was=was, at=now, roots=roots)
+    tell_shared(job)
     await asyncio.to_thread(spool.withdraw, was, ERROR, place=Place.FAILED, name=was.name)
     await asyncio.to_thread(spool.carry, job)
     await bench.clerk.insist(bench.ledger.arrived, [job])

@@ -50,28 +50,29 @@ async def write_down(
     """Commit admitted jobs; those whose files were here before under their old identity.
 
     Returns:
-        Those that are to be moved now; the files of a job at Runway have been taken back to it.
+        Those that are to be moved now, each with the job whose result it is to share; the files of a job
+        at Runway have been taken back to it.
     """
     new = [(job, [call]) for job, call in admitted if job.id not in earlier]
-    returned = []
+    written: list[Job] = []
     for job, call in admitted:
         was = earlier.get(job.id)
         if was is None:
             continue
         if was.state in (*_UNPAID, *_OVER):
-            returned.append(await _readmit(bench, job, call, was=was))
+            written.append(await _readmit(bench, job, call, was=was))
         else:
             await _take_back(spool, job, was)
     if new:
-        await bench.clerk(bench.ledger.admit, new)
-    return [job for job, _ in new] + returned
+        written += await bench.clerk(bench.ledger.admit, new, roots=set(bench.spools))
+    return written
 
 
 async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job:
     before = (await bench.clerk(bench.ledger.calls, was.id))[0]
     job, call = revive(job, call, was=was, before=before)
-    await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now())
-    return job
+    roots = set(bench.spools)
+    return await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now(), roots=roots)
 
 
 async def _earlier(spool: Spool, job: Job, called: Sequence[Job]) -> Job | None:

@@ -111,12 +111,15 @@ class Work:
                 share, job, call, *found, spool=self._bench.spool(job), theirs=theirs
             )
         if isinstance(outcome, Never):
-            await self._bench.clerk.insist(self._bench.ledger.go_alone, job)
+            alone, roots = self._bench.ledger.go_alone, set(self._bench.spools)
+            await self._bench.clerk.insist(alone, job, at=clock.now(), roots=roots)
         return outcome
 
     async def _collect(self, job: Job, call: Generation) -> Outcome:
         if job.duplicate_of is not None:
             return await self._share(job, call, job.duplicate_of)
+        if call.task_id is None:  # a crash came between its going alone and its move
+            return gone("the daemon stopped when it was to run for itself")
         urls, learned = self._urls.pop(key_of(call), None), {}
         if urls is None:
             asked = await self._ask_for_addresses(job, call)

@@ -5,7 +5,7 @@ changes and LostUpdate is raised. History is written in the same transaction as 
 Methods block (SQLite syncs to disk): an event loop calls them in a thread.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from runway_watch.ledger.memory import Memory
 from runway_watch.ledger.moments import Moments
 from runway_watch.ledger.rows import from_generation, from_job, plain
 from runway_watch.ledger.schema import generations, history, jobs
+from runway_watch.ledger.sharing import Sharing
 from runway_watch.states import advance, of_job
 
 _NOTED = ("task_id", "attempt", "reason", "message", "credits", "status")
@@ -30,21 +31,46 @@ _RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
 """How a job that was over comes back, by where it goes; to anywhere else it is released."""
 
 
-class Ledger(Moments, Memory, Charges, Holding):
+class Ledger(Sharing, Moments, Memory, Charges, Holding):
     """An open ledger; see `Database` for how it is opened."""
 
-    def admit(self, admitted: Iterable[tuple[Job, Sequence[Generation]]]) -> None:
-        """Write down new jobs, all or none. Their files are still where they were dropped."""
+    def admit(
+        self, admitted: Iterable[tuple[Job, Sequence[Generation]]], *, roots: Collection[str] | None = None
+    ) -> list[Job]:
+        """Write down new jobs, all or none. Their files are still where they were dropped.
+
+        Args:
+            admitted: jobs with their generations, the first first.
+            roots: those that somebody looks after; None for all.
+
+        Returns:
+            The jobs, each with the one whose result it is to share.
+        """
+        written: list[Job] = []
         with self._writing() as db:
-            for job, calls in admitted:
+            for new, calls in admitted:
+                job = self._joining(db, new, at=max(new.accepted_at, calls[0].due_at), roots=roots)
                 db.execute(insert(jobs), from_job(job))
                 db.execute(insert(generations), [from_generation(g) for g in calls])
                 event = "refused" if job.verdict else "accepted"
                 note = {"path": job.path}
                 _tell(db, job.id, at=job.accepted_at, event=event, was=job.state, state=job.state, note=note)
+                written.append(job)
+        return written
 
-    def readmit(self, job: Job, call: Generation, *, was: Job, at: float) -> None:
+    def readmit(
+        self, job: Job, call: Generation, *, was: Job, at: float, roots: Collection[str] | None = None
+    ) -> Job:
         """Replace a job that is over or held by what its files say now; the history goes on.
+
+        Args:
+            job, call: as they are now.
+            was: the job as it was.
+            at: the moment.
+            roots: those that somebody looks after; None for all.
+
+        Returns:
+            The job, with the one whose result it is to share.
 
         Raises:
             LostUpdate: it is not in the state it was believed to be in.
@@ -53,6 +79,7 @@ class Ledger(Moments, Memory, Charges, Holding):
         event = _RETURNS.get(call.state, "release")
         advance(was.state, event)
         with self._writing() as db:
+            job = self._joining(db, job, at=max(at, call.due_at), roots=roots)
             guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was.state)
             _exactly_one(db.execute(guarded.values(from_job(job))).rowcount, job.id)
             one = (generations.c.job == call.job) & (generations.c.n == call.n)
@@ -60,6 +87,7 @@ class Ledger(Moments, Memory, Charges, Holding):
                 db.execute(update(generations).where(one).values(from_generation(call))).rowcount, job.id
             )
             _tell(db, job.id, at=at, event=event, was=was.state, state=job.state)
+        return job
 
     def aim(self, job: Job, *, target: Place, name: str) -> Job:
         """Commit where the job's files are about to be taken, and under which name."""
@@ -79,17 +107,9 @@ class Ledger(Moments, Memory, Charges, Holding):
         calls = self.calls(job.id)
         with self._writing() as db:
             for call in calls:
-                self._move(db, call, Move("fail", {"verdict": verdict, "due_at": at}), at)
+                if call.state is not State.RETIRING:  # that one has its verdict
+                    self._move(db, call, Move("fail", {"verdict": verdict, "due_at": at}), at)
             self._set_job(db, job, place)
-
-    def go_alone(self, job: Job) -> Job:
-        """Let a job that waits in vain for another one's result run for itself.
-
-        Of several that do, the first runs, and the others wait for that one.
-        """
-        like = self.like(job.wish, but=job.id, nor=job.duplicate_of)
-        with self._writing() as db:
-            return self._set_job(db, job, {"duplicate_of": like.id if like else None})
 
     def judge(self, job: Job, verdict: Verdict, inputs: Sequence[Input]) -> None:
         """Replace the verdict on a job that is over, and remember the files that it was passed on."""

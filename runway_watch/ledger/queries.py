@@ -66,41 +66,11 @@ class Queries(Database):
         with self._reading() as db:
             return db.scalar(query.where(failed | stuck)) or 0
 
-    def like(self, wish: str, *, but: str, nor: str | None = None) -> Job | None:
-        """The job to share a result with: one that asked for the same, and that did not fail.
-
-        What is done comes before what is under way; `but` is the id of the one who asks, `nor` one that is
-        known to have nothing to share.
-        """
-        over = jobs.c.state.in_(["failed", "cancelled", "retiring"]) & jobs.c.verdict.is_not(None)
-        same = (
-            (jobs.c.wish == wish)
-            & (jobs.c.id != but)
-            & (jobs.c.id != (nor or but))
-            & jobs.c.duplicate_of.is_(None)
-            & ~over
-        )
-        order = (jobs.c.state != "done", jobs.c.accepted_at.desc())
-        found = self._jobs(select(jobs).where(same).order_by(*order).limit(1)) if wish else []
-        return found[0] if found else None
-
-    def followers(self) -> list[tuple[Job, Generation, Job]]:
-        """What waits for another job's result, with that job, where it has ended."""
-        leaders = jobs.alias("leaders")
-        over = leaders.c.state.in_(["done", "failed", "cancelled"])
-        query = _joined().join(leaders, jobs.c.duplicate_of == leaders.c.id)
-        wait = query.where(jobs.c.state == "ready", generations.c.state == "ready", over)
-        found = []
-        for job, call in self._pairs(wait):
-            leader = self.job(job.duplicate_of or "")
-            found += [(job, call, leader[0])] if leader else []
-        return found
-
     def probes(self, *, roots: Collection[str]) -> int:
         """How many generations will ask Runway for something that is free."""
         row = generations.c
         asks = row.state.in_(["running", "collecting"]) | (
-            (row.state == "uploading") & row.uploaded_at.is_(None) & _below(roots)
+            (row.state == "uploading") & row.uploaded_at.is_(None) & below(roots)
         )
         query = select(func.count()).select_from(generations.join(jobs)).where(asks)
         with self._reading() as db:
@@ -146,13 +116,13 @@ class Queries(Database):
         """
         row = generations.c
         later, is_new = row.due_at > at, row.state == "ready"
-        live = row.state.in_(sorted(LIVE_STATES - {State.HELD})) & _below(roots)
+        live = row.state.in_(sorted(LIVE_STATES - {State.HELD})) & below(roots)
         # What is new begins when what is begun makes room, and what is blocked makes none.
         stuck = exists().select_from(generations.join(jobs)).where(live, _blocked(), later, ~is_new)
         appointed = row.reason.is_(None) & later
         waits = (_blocked() & (later | is_new)) | (is_new & (appointed | stuck.correlate(None)))
         held = row.state.in_(["ready", "uploading"]) & ~(
-            _below(new) & jobs.c.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
+            below(new) & jobs.c.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
         )
         unasked = row.state.in_(["running", "collecting"]) if not asks else false()
         follows = is_new & jobs.c.duplicate_of.is_not(None)
@@ -177,9 +147,9 @@ class Queries(Database):
             (generations.c.state == "uploading") & generations.c.uploaded_at.is_(None)
         )
         filed = (generations.c.state == "retiring") & (jobs.c.state == "retiring") & (generations.c.n == 1)
-        wanted = (generations.c.state == "running") | (_below(roots) & (begun | filed))
+        wanted = (generations.c.state == "running") | (below(roots) & (begun | filed))
         few = generations.c.state.in_(["uploading", "running", "collecting", "retiring"])
-        query = _joined().where(few, generations.c.due_at <= at, wanted)
+        query = joined().where(few, generations.c.due_at <= at, wanted)
         return self._pairs(query.order_by(generations.c.due_at))
 
     def next_due(self, *, after: float, roots: Collection[str]) -> float | None:
@@ -191,7 +161,7 @@ class Queries(Database):
                     generations.c.state == state, generations.c.due_at > after
                 )
                 if state != "running":
-                    waits = waits.join(jobs).where(_below(roots))
+                    waits = waits.join(jobs).where(below(roots))
                 found.append(db.scalar(waits.order_by(generations.c.due_at).limit(1)))
         return min((due for due in found if due is not None), default=None)
 
@@ -199,8 +169,8 @@ class Queries(Database):
         self, state: State, model: str, *, at: float, limit: int, roots: Collection[str]
     ) -> list[tuple[Job, Generation]]:
         """The next `limit` of a model that may go on from `state` (ready, or uploading and uploaded)."""
-        query = _joined().where(
-            generations.c.due_at <= at, jobs.c.model == model, jobs.c.target.is_(None), _below(roots)
+        query = joined().where(
+            generations.c.due_at <= at, jobs.c.model == model, jobs.c.target.is_(None), below(roots)
         )
         if state is State.UPLOADING:
             query = query.where(generations.c.state == state, generations.c.uploaded_at.is_not(None))
@@ -218,7 +188,7 @@ class Queries(Database):
         What is still to be sent counts below these roots only: the rest stays where it is. What is at
         Runway counts wherever its files are, for it takes one of the account's slots.
         """
-        to_be_sent = generations.c.state.in_(["ready", "uploading"]) & _below(roots)
+        to_be_sent = generations.c.state.in_(["ready", "uploading"]) & below(roots)
         query = (
             select(jobs.c.model, generations.c.state, func.count())
             .join(jobs, jobs.c.id == generations.c.job)
@@ -233,7 +203,7 @@ class Queries(Database):
 
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
         """Every generation in a state, with its job."""
-        return self._pairs(_joined().where(generations.c.state == state))
+        return self._pairs(joined().where(generations.c.state == state))
 
     def latest_endings(self, *, limit: int, since: float) -> list[str | None]:
         """How the last tasks ended since a moment, the latest first: a failure's code, None for success."""
@@ -267,7 +237,7 @@ class Queries(Database):
         ]
 
 
-def _below(roots: Collection[str]) -> ColumnElement[bool]:
+def below(roots: Collection[str]) -> ColumnElement[bool]:
     """Whether a job's files lie where somebody looks after them."""
     return jobs.c.root.in_(sorted(roots))
 
@@ -279,5 +249,6 @@ def _blocked() -> ColumnElement[bool]:
     return reason | (on_its_way & (generations.c.state == "ready"))
 
 
-def _joined() -> Select[Any]:
+def joined() -> Select[Any]:
+    """Each generation with its job."""
     return select(jobs, generations).join(generations, jobs.c.id == generations.c.job)
