@@ -6,11 +6,11 @@ starts cannot know of one; but what lies ahead of its clock, and could not, give
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, select, update
 
 from runway_watch.job import LIVE_STATES, Generation, Job, State
-from runway_watch.ledger.queries import Queries, joined
-from runway_watch.ledger.schema import charges, generations, holds, uploads
+from runway_watch.ledger.queries import Queries
+from runway_watch.ledger.schema import charges, generations, holds, jobs, uploads
 
 _NOTICED_SECONDS = 60.0
 """So long after a jump, at the most, it is known: till then moments are written down by the new clock."""
@@ -61,8 +61,9 @@ class Moments(Queries):
 
     def ahead(self, *, at: float) -> list[tuple[Job, Generation]]:
         """What is live and due later than at a moment, with its job."""
-        live = generations.c.state.in_(sorted(LIVE_STATES))
-        return self._pairs(joined().where(live, generations.c.due_at > at))
+        row = generations.c
+        both = select(jobs, generations).join_from(jobs, generations, jobs.c.id == row.job)
+        return self._pairs(both.where(row.state.in_(sorted(LIVE_STATES)), row.due_at > at))
 
     def bring_forward(self, due: Iterable[tuple[Generation, float]]) -> None:
         """Let generations be due at these moments."""
