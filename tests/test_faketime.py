@@ -35,7 +35,6 @@ LIBRARY = next(
 pytestmark = pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")
 
 HOUR, YEARS = 3600, 10 * 365 * 86_400
-LOST = "a timer that is due before the call that set it has ended is dropped for ever: max_instances=1"
 
 
 class Clock:
@@ -111,7 +110,6 @@ def ends(site: Site, paid: int) -> None:
     assert len(site.paid()) == paid
 
 
-@pytest.mark.xfail(strict=False, reason=LOST)
 @pytest.mark.parametrize("ahead", [-HOUR, HOUR, YEARS], ids=["an hour back", "an hour on", "ten years on"])
 def test_what_runs_and_what_comes_goes_on_after_the_clock_was_set(
     ahead: int, site: Site, clock: Clock
@@ -126,7 +124,6 @@ def test_what_runs_and_what_comes_goes_on_after_the_clock_was_set(
     site.verify()
 
 
-@pytest.mark.xfail(strict=False, reason=LOST)
 @pytest.mark.parametrize("ahead", [-HOUR, HOUR, YEARS], ids=["an hour back", "an hour on", "ten years on"])
 def test_a_job_that_waits_to_be_tried_again_is_tried_within_seconds(
     ahead: int, site: Site, clock: Clock
@@ -140,7 +137,6 @@ def test_a_job_that_waits_to_be_tried_again_is_tried_within_seconds(
     site.verify()
 
 
-@pytest.mark.xfail(strict=False, reason=LOST)
 def test_a_clock_that_is_set_again_and_again_leaves_nothing_stuck(site: Site, clock: Clock) -> None:
     with daemon(site, clock):
         for n, ahead in enumerate((HOUR, YEARS, 0), 1):
@@ -156,7 +152,6 @@ def is_submitted(site: Site, jobs: int) -> bool:
     return len(site.rows("SELECT 1 FROM generations WHERE task_id IS NOT NULL")) == jobs
 
 
-@pytest.mark.xfail(strict=True, reason="what was due by another clock is taken at its word at the start")
 def test_a_daemon_that_is_started_in_the_past_goes_on_with_what_it_had_begun(
     site: Site, clock: Clock
 ) -> None:
@@ -168,7 +163,6 @@ def test_a_daemon_that_is_started_in_the_past_goes_on_with_what_it_had_begun(
         site.reaches(done=1, seconds=10)
 
 
-@pytest.mark.xfail(strict=True, reason=LOST)
 def test_a_timer_goes_on_when_the_clock_is_set_right_after_it_was_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -75,9 +75,6 @@ def holds(site: Site) -> set[str]:
 # -- the share ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=False, reason="disk hold: no room counts as a failed try, and what was paid for fails"
-)
 def test_a_share_that_is_full_when_an_output_comes_gets_it_when_there_is_room(
     share: Path, tmp_path: Path, stand_in: Runway
 ) -> None:
@@ -96,7 +93,6 @@ def test_a_share_that_is_full_when_an_output_comes_gets_it_when_there_is_room(
     site.verify()
 
 
-@pytest.mark.xfail(strict=False, reason="disk hold: what status says of it is being built")
 def test_a_share_with_too_little_room_holds_new_work_until_there_is_more(
     share: Path, tmp_path: Path, stand_in: Runway
 ) -> None:
@@ -180,7 +176,6 @@ def test_a_daemon_that_died_on_a_full_disk_goes_on_when_there_is_room(
 # -- the log -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a line that cannot be logged breaks the part that wanted to say it")
 def test_a_full_disk_under_the_log_stops_no_work(tmp_path: Path, stand_in: Runway) -> None:
     with small(tmp_path / "logs", LOG_BYTES) as disk:
         site = site_of(tmp_path, stand_in)
