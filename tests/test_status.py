@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -11,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runway_watch import __version__
+from runway_watch import __version__, records
+from runway_watch.job import Verdict
+from tests import samples
 from tests.cli_tools import cli, command, environment, terminal
 from tests.harness import Runway, Site, eventually, picture, sidecar, simulator
 
@@ -228,6 +233,16 @@ def test_a_name_that_would_steer_a_terminal_is_refused_and_never_shown_raw(
         assert not UNSAFE & set(shown)
         assert len(shown.splitlines()) >= len(names)
     assert {job["code"] for job in ask(site)["jobs"]} == {"name.unsafe"}
+
+
+@given(st.text(st.sampled_from([chr(n) for n in (*range(0xA1), *range(0x2000, 0x2070))])))
+def test_no_record_steers_a_terminal_and_each_reads_back_as_it_was(text: str) -> None:
+    refusal = Verdict("admit", "name.unsafe", text, problems=(text,))
+    one = samples.job("j1", name=text, params={text: text})
+    written = records.error(one, [], refusal)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", written)
+    read = tomllib.loads(written)
+    assert (read["message"], read["problems"], read["request"]) == (text, [text], {text: text})
 
 
 def test_such_a_name_does_not_steer_a_real_terminal_either(runway: Runway, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Writing the records: values in, text out."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,9 @@ from runway_watch.job import Generation, Job, Verdict
 SCHEMA = 1
 _KEPT = ("suffix", "dropped_as", "sha256", "size", "mtime_ns")
 """What is kept of an input; its inode says nothing once it has been restored from a backup."""
+
+_STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Letters within strings that steer a terminal, or turn round what stands beside them."""
 
 
 def result(
@@ -43,7 +47,7 @@ def result(
         "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],
         "ledger": _for_ledger(job),
     }
-    return tomli_w.dumps(_without_none(table))
+    return _text(table)
 
 
 def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
@@ -72,7 +76,7 @@ def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
         "generation": [_generation(g, []) for g in generations],
         "ledger": _for_ledger(job),
     }
-    return tomli_w.dumps(_without_none(table))
+    return _text(table)
 
 
 def held(job: Job, verdict: Verdict, *, since: float, evidence: Mapping[str, Any] | None = None) -> str:
@@ -86,12 +90,9 @@ def held(job: Job, verdict: Verdict, *, since: float, evidence: Mapping[str, Any
         "hint": verdict.hint,
         "since": as_utc(since),
         "http_status": verdict.http_status,
-        **{
-            name: as_utc(value) if name.startswith("looked_") else value
-            for name, value in (evidence or {}).items()
-        },
+        **{name: _moment(name, value) for name, value in (evidence or {}).items()},
     }
-    return tomli_w.dumps(_without_none(table))
+    return _text(table)
 
 
 def charged(generations: Iterable[Generation]) -> str:
@@ -144,7 +145,12 @@ def _for_ledger(job: Job) -> dict[str, Any]:
 
 def _moment(name: str, value: Any) -> Any:
     """A moment as a date, whatever else as it is."""
-    return as_utc(value) if name.startswith("looked_") else value
+    return as_utc(value) if name.startswith("looked_") and isinstance(value, float) else value
+
+
+def _text(table: Mapping[str, Any]) -> str:
+    """As TOML that may be shown on any terminal: an escape reads back as the letter that it stands for."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", tomli_w.dumps(_without_none(table)))
 
 
 def _without_none(value: Any) -> Any:
