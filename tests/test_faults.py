@@ -41,6 +41,7 @@ class Fault:
 
 
 DOUBT = "submit.uncertain"
+FILM, SVG = {"Content-Type": "video/mp4"}, {"Content-Type": "image/svg+xml"}
 GZIP = {"Content-Encoding": "gzip", "Content-Type": "video/mp4"}
 
 FAULTS: Mapping[str, Fault] = {
@@ -82,7 +83,7 @@ FAULTS: Mapping[str, Fault] = {
     "cancelled in the other spelling": Fault(
         "task", {"task_status": "CANCELED"}, "failed", times=None, code="task.cancelled"
     ),
-    "a task that is not known for a moment": Fault("task", {"status": 404}, times=4),
+    "a task that is not known for a moment": Fault("task", {"status": 404}, times=8),
     "a task that is forgotten": Fault("task", {"status": 404}, "failed", times=None, code="task.lost"),
     "nothing came out": Fault("task", {"empty_output": True}, "failed", times=None, code="output.incomplete"),
     # 11: outputs
@@ -90,8 +91,16 @@ FAULTS: Mapping[str, Fault] = {
     "an output of nothing, well ended": Fault("output", {"truncate": 0, "chunked": True}),
     "an output cut short": Fault("output", {"truncate": 1000}),
     "an output cut short, well ended": Fault("output", {"truncate": 1000, "chunked": True}),
+    # Some server's excuse, and not what Runway made: it may pass, and fetching again costs nothing.
+    "an output that is a page for a moment": Fault("output", {"garbage": True}),
     "an output that is a page": Fault(
-        "output", {"garbage": True}, "failed", code="output.unsafe", times=None
+        "output", {"garbage": True}, "failed", code="retries.exhausted", times=None
+    ),
+    "an output of a kind that nobody knows": Fault(
+        "output", {"status": 200, "headers": FILM, "body": "MZ \x01"}, "failed", code="output.unsafe"
+    ),
+    "an output that can hold a script": Fault(
+        "output", {"status": 200, "headers": SVG, "body": "<svg/>"}, "failed", code="output.unsafe"
     ),
     "an output that leads elsewhere": Fault(
         "output", {"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}}

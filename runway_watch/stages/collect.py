@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from runway_watch.api import Courier
+from runway_watch.api import Courier, Received
 from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
 from runway_watch.media import is_whole, sniff
@@ -58,7 +58,7 @@ class _Unsafe(Exception):
 async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Output:
     with await asyncio.to_thread(_staging, path) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await asyncio.to_thread(_examine, file, path, received.size)
+        extension = await asyncio.to_thread(_examine, file, path, received)
     return Output(path.name, extension, received.sha256, received.size)
 
 
@@ -79,18 +79,27 @@ def _of_folder(path: Path) -> Iterator[None]:
         raise SpoolError(f"{error.filename or path}: {error.strerror}") from error
 
 
-def _examine(file: BinaryIO, path: Path, size: int) -> str:
+def _examine(file: BinaryIO, path: Path, received: Received) -> str:
     """Bring the file to disk and tell its extension. Raises Interrupted or _Unsafe."""
     with _of_folder(path):
         os.fsync(file.fileno())
         file.seek(0)
         head = file.read(_HEAD)
     sniffed = sniff(head)
+    if sniffed is None and _is_page(head, received.content_type):
+        raise Interrupted("what came is a page, not an output")
     if sniffed is None:
         raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
-    if not is_whole(file, sniffed[1], size):
+    if not is_whole(file, sniffed[1], received.size):
         raise Interrupted("the output ends before its end")
     return sniffed[1]
+
+
+def _is_page(head: bytes, content_type: str | None) -> bool:
+    """Whether some server's excuse came with a 200: HTML, or XML as storages write it. SVG is no excuse."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    is_markup = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+    return kind == "text/html" or (is_markup and kind != "image/svg+xml")
 
 
 def _verdict(code: str, message: str) -> Verdict:

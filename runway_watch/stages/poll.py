@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from runway_watch import catalogue
 from runway_watch.api import Api, Task
 from runway_watch.errors import ApiError, NotFound
-from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Verdict
+from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State, Verdict
 from runway_watch.stages.trouble import outcome_of
 
 _SAFETY = "Runway's moderation refused it. The same request will be refused again."
@@ -39,8 +39,9 @@ _HINTS = {
 
 
 _OTHER_ACCOUNT_PAUSE = 60.0
-_ASKED = 5
-"""So many times in a row Runway has to say that a paid task is gone or empty: once may be an accident."""
+_ASKED = 9
+"""So many times in a row Runway has to say that a paid task is gone or empty: a short mishap may say it too.
+By the backoff's usual 10 s, doubled each time, the last comes 10 minutes after the first, or later."""
 
 
 async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
@@ -75,7 +76,9 @@ def _unknown_task(generation: Generation, error: NotFound, *, account: str) -> O
 def _once_more(generation: Generation, reason: str, message: str) -> Later | None:
     """Another question, unless this very answer has come often enough without another in between."""
     times = generation.attempt + 1 if generation.reason == reason else 1
-    return None if times >= _ASKED else Later(reason, message, facts={"attempt": times})
+    # While it is fetched, what counts would end after `attempts`, before Runway has been asked often enough.
+    counts = generation.state is State.RUNNING
+    return None if times >= _ASKED else Later(reason, message, counts=counts, facts={"attempt": times})
 
 
 def _read(task: Task, generation: Generation) -> Outcome:

@@ -11,6 +11,10 @@ from runway_watch.errors import (
 )
 from runway_watch.job import Later, Never, Outcome, Unsure, Verdict
 
+LONGEST_FREE_WAIT = 300.0
+"""Seconds that a Retry-After may delay a request that costs nothing: a question about what is paid for, asked
+every few minutes, is no burden to Runway, and a day without its answer is one to who waits for it."""
+
 
 def outcome_of(error: ApiError, *, stage: str, paid: bool = False) -> Outcome:
     """What an API error means for a stage.
@@ -18,8 +22,10 @@ def outcome_of(error: ApiError, *, stage: str, paid: bool = False) -> Outcome:
     Args:
         error: what went wrong.
         stage: for the record, should it be the end of the job.
-        paid: the request was one that costs money: without an answer it may have been carried out.
+        paid: the request was one that costs money: without an answer it may have been carried out, and it
+            is not sent again sooner than Runway asks. What is free waits for `LONGEST_FREE_WAIT` at most.
     """
+    after = error.retry_after if paid else _bounded(error.retry_after)
     match error:
         case Denied():
             return _wait("credentials", f"Runway does not accept the key: {error.message}")
@@ -27,14 +33,18 @@ def outcome_of(error: ApiError, *, stage: str, paid: bool = False) -> Outcome:
             return _wait("credits", "the account has too few credits")
         case TurnedAway():
             reason = "rate_limited" if error.status == 429 else "unavailable"
-            return _wait(reason, error.message, error.retry_after)
+            return _wait(reason, error.message, after)
         case Unreachable():
             return _wait("unreachable", error.message)
         case AnswerLost():
-            unpaid = _wait("answer_lost", error.message, error.retry_after)
+            unpaid = _wait("answer_lost", error.message, after)
             return Unsure(error.message, error.status) if paid else unpaid
         case _:
             return Never(rejected(error, stage))
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(seconds, LONGEST_FREE_WAIT)
 
 
 def _wait(reason: str, message: str, after: float | None = None) -> Later:
