@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,11 +22,11 @@ def site(runway: Runway, tmp_path: Path) -> Site:
     return Site(tmp_path, runway)
 
 
-def cancelled(site: Site, name: str = "cat") -> dict[str, object]:
-    """Cancel by a file's path and wait for its record, which has to come within two seconds."""
+def cancelled(site: Site, name: str = "cat", *, seconds: float = 3) -> dict[str, object]:
+    """Cancel by a file's path and wait for its record, which has to come within so many seconds."""
     said = site.cli("cancel", str(site.root / "processing" / f"{name}.png"))
     assert said.returncode == 0, said
-    eventually(lambda: f"{name}.error.toml" in site.files("failed"), seconds=3)
+    eventually(lambda: f"{name}.error.toml" in site.files("failed"), seconds=seconds)
     record = site.record("failed", f"{name}.error.toml")
     assert (record["code"], record["status"]) == ("cancelled", "failed")
     return record
@@ -53,8 +54,27 @@ def test_what_waits_at_runway_is_deleted_there_and_refunded(site: Site) -> None:
         eventually(lambda: site.counts() == {"running": 2})
         record = cancelled(site)
         assert (record["charged"], record["credits"]) == ("no", 0)
+        assert "usage page" in str(record["hint"])
         site.reaches(cancelled=1, done=1)
     assert [task["credits"] for task in site.runway.bill()["tasks"]] == [60, 0]
+    site.verify()
+
+
+def test_what_may_have_begun_while_it_was_deleted_is_not_called_free(site: Site) -> None:
+    rules: list[dict[str, Any]] = [
+        {"on": "create", "do": {"run_seconds": 60}},
+        {"on": "task", "do": {"task_status": "THROTTLED"}, "times": None},  # as it was a moment before
+        {"on": "delete", "do": {"stall": 2.5}},
+    ]
+    site.runway.faults(rules)
+    site.drop("cat.png")
+    with site.daemon():
+        eventually(lambda: site.counts() == {"running": 1})
+        record = cancelled(site, seconds=15)
+        assert (record["charged"], record["credits"]) == ("unknown", 0)
+        assert "usage page" in str(record["hint"])
+    assert [(task["status"], task["credits"]) for task in site.paid()] == [("CANCELLED", 60)]
+    assert site.rows("SELECT credits, reserved FROM charges") == [(None, 60)]  # it counts in the day's budget
     site.verify()
 
 

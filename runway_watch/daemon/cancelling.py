@@ -19,7 +19,13 @@ from runway_watch.job import Generation, Job, Place, State, Verdict
 _OVER = (State.DONE, State.FAILED, State.CANCELLED, State.RETIRING)
 _QUEUED = ("THROTTLED", "PENDING")
 
+_SAME_MOMENT = 2.0
+"""Seconds from the question to the end of the deletion, within which what waited for a slot is taken to have
+waited to its end. Runway does not tell what it deleted, and cannot be asked about it any more."""
+
 _HINT = "`runway-watch retry`, or moving the files to the inbox, begins it anew."
+_HINT_FREE = f"It had not begun, so it should cost nothing; Runway's usage page has the last word. {_HINT}"
+_HINT_UNKNOWN = f"Runway deleted it; whether it had begun, and cost anything, its usage page says. {_HINT}"
 _HINT_PAID = "`runway-watch retry` fetches its result when it has finished, and pays nothing more."
 
 
@@ -52,11 +58,12 @@ async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:
     """How a generation ends; None when Runway has finished it already."""
     match call.state:
         case State.RUNNING:
+            asked = clock.monotonic()
             task = await _task(bench, job, call)
             if task is not None and task.status in ("SUCCEEDED", "FAILED"):
                 return None
             if task is not None and task.status in _QUEUED and await _deleted(bench, call):
-                return _cancelled("poll", _HINT, _refunded(call, task))
+                return _deleted_there(task, seconds=clock.monotonic() - asked)
             return _cancelled("collect", _HINT_PAID, {})
         case State.COLLECTING:
             return _cancelled("collect", _HINT_PAID, {})
@@ -69,10 +76,16 @@ def _cancelled(stage: str, hint: str, facts: Mapping[str, Any]) -> Move:
     return Move("fail", changes | dict(facts))
 
 
-def _refunded(call: Generation, task: Task) -> Mapping[str, Any]:
-    """What waited for a slot costs nothing; what had one may have begun before it was deleted."""
-    known = task.status == "THROTTLED"
-    return {"charged": 0, "ended_at": clock.now()} if known else {"charged": None}
+def _deleted_there(task: Task, *, seconds: float) -> Move:
+    """What waited for a slot costs nothing; what had one, or got one meanwhile, may have begun.
+
+    Args:
+        task: as it was before it was deleted.
+        seconds: how long it took to ask and to delete.
+    """
+    if task.status == "THROTTLED" and seconds < _SAME_MOMENT:
+        return _cancelled("poll", _HINT_FREE, {"charged": 0, "ended_at": clock.now()})
+    return _cancelled("poll", _HINT_UNKNOWN, {"charged": None})
 
 
 async def _task(bench: Bench, job: Job, call: Generation) -> Task | None:
