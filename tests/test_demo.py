@@ -121,7 +121,9 @@ def test_a_second_demo_in_the_same_folder_works_too_and_overwrites_nothing(shown
     assert done.returncode == 0, done.stdout
     assert {path: path.read_bytes() for path in before} == before
     assert (shown.root / "done/hills (2).out.mp4").is_file()
-    assert "hills (2).out.mp4" in done.stdout
+    assert str(shown.root / "done/hills (2).out.mp4") in done.stdout
+    assert "0 generations, 0 credits. Nothing was really spent." in done.stdout
+    assert "3 of the drops were made before in this folder" in done.stdout
 
 
 def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from runway_watch.spool import Spool
 _SECONDS = 6.0
 """How long a generation of the demo runs: long enough to be seen, short enough to be waited for."""
 
+_WORKS = {"hills": ".mp4", "portraits/boat": ".png", "lighthouse": ".png"}
+"""The samples that are to work, below done/, and what comes out."""
+
 
 def demo(directory: Path | None) -> bool:
     """Show the whole thing. Returns whether it went as it should.
@@ -104,16 +107,26 @@ def _where_to_look(root: Path, bill: dict[str, Any]) -> Iterator[str]:
         yield from (f"    {problem}" for problem in tomllib.loads(record.read_text("utf-8"))["problems"])
     price = f"{bill['paid']} generations, {bill['charged']} credits"
     yield f"The simulator's bill: {price}. Nothing was really spent."
+    if shared := sum("duplicate_of" in record for record in _results(root)):
+        yield f"{shared} of the drops were made before in this folder: they share what came out, for nothing."
+
+
+def _results(root: Path) -> list[dict[str, Any]]:
+    """The newest record of each sample that is to work."""
+    found = (_latest(root / Place.DONE, f"{name}*.result.toml") for name in _WORKS)
+    return [tomllib.loads(path.read_text("utf-8")) for path in found if isinstance(path, Path)]
 
 
 def _latest(folder: Path, pattern: str) -> Path | str:
-    """The newest file of that name: a demo may be shown in the same folder again."""
+    """The newest file of that name: a demo may be shown in the same folder again. Links are of one age."""
     found = folder.glob(pattern)
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=f"nothing in {folder}")
+    newest = max(found, key=lambda path: (path.stat().st_mtime_ns, len(path.name), path.name), default=None)
+    return newest or f"nothing in {folder}"
 
 
 def _went_well(root: Path, bill: dict[str, Any]) -> bool:
-    outputs = [
-        root / Place.DONE / name for name in ("hills.out.mp4", "portraits/boat.out.png", "lighthouse.out.png")
-    ]
-    return bill["paid"] == len(outputs) and all(path.is_file() for path in outputs)
+    """Whether everything came out, and was paid for unless it was there already."""
+    results = _results(root)
+    outputs = [root / Place.DONE / f"{name}.out{ending}" for name, ending in _WORKS.items()]
+    new = sum("duplicate_of" not in record for record in results)
+    return len(results) == len(outputs) and bill["paid"] == new and all(path.is_file() for path in outputs)
