@@ -1,12 +1,15 @@
 """The same drop twice is paid for once; what has changed, or was forced, is a drop of its own."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from runway_watch.decide import Move
 from runway_watch.job import State, Verdict
+from runway_watch.ledger import Ledger
 from runway_watch.stages.share import shares_failure
 from tests import samples
 from tests.forked import KILLED, run
@@ -271,6 +274,24 @@ def test_a_follower_is_filed_only_when_all_its_files_have_come_in(site: Site) ->
         assert daemon.stop() == 0
     assert len(site.paid()) == 1
     site.verify()
+
+
+def test_what_ends_while_it_comes_in_and_loses_a_file_on_the_way_is_filed_all_the_same(site: Site) -> None:
+    clear = obstruct(site.root / "processing/later")
+    with site.daemon() as daemon:
+        drop(site, "later/cat", picture(), sentence())
+        eventually(lambda: site.counts() == {"ready": 1})
+        daemon.kill()
+    clear()
+    (site.root / "inbox/later/cat.prompt.toml").unlink()
+    with Ledger(f"sqlite:///{site.ledger}") as ledger:
+        [(_, call)] = ledger.in_state(State.READY)
+        refused = Verdict("collect", "task.safety", "Runway refuses it.")
+        ledger.move([(call, Move("fail", {"verdict": refused, "due_at": 0.0}))], at=time.time())
+    assert site.cli(*ONCE).returncode == 1
+    names = ["later/cat.error.toml", "later/cat.png"]
+    assert (site.counts(), site.files("failed")) == ({"failed": 1}, names)
+    assert site.record("failed", names[0])["code"] == "task.safety"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
