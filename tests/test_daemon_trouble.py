@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from runway_watch import mounts
 from runway_watch.config import parse
-from runway_watch.daemon import Daemon, chores
+from runway_watch.daemon import Daemon
 from runway_watch.daemon.inbox import Inbox
 from runway_watch.errors import LedgerError, Refusal, RunwayWatchError
 from runway_watch.simulator import Settings, Simulator
@@ -96,7 +96,7 @@ def test_an_answer_that_fits_the_ledger_no_more_is_named_in_the_log(site: Site) 
 def daemon_of(sim: Simulator, base: Path, **more: Any) -> Daemon:
     watch = {"root": str(base / "root"), "settle_seconds": 0.05, "scan_seconds": 0.5}
     return Daemon(
-        parse({"api": {"base_url": sim.base_url}, "watch": [watch]}, {}),
+        parse({"api": {"base_url": sim.base_url}, "watch": [watch], "retry": {"first_seconds": 0.2}}, {}),
         read_key=lambda: SecretStr(sim.key),
         ledger_url=f"sqlite:///{base}/ledger.db",
         lock_path=base / "lock",
@@ -194,11 +194,8 @@ def test_once_with_an_inbox_that_nobody_can_read_has_trouble(tmp_path: Path) -> 
     beside(work, tmp_path)
 
 
-def test_an_account_that_did_not_answer_is_asked_again_soon(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_account_that_did_not_answer_is_asked_again_soon(tmp_path: Path) -> None:
     """Until it has answered, one generation runs at a time."""
-    monkeypatch.setattr(chores, "ACCOUNT_SOON_SECONDS", 0.2)
 
     async def work(sim: Simulator) -> None:
         sim.fault("organization", {"status": 500}, times=None)
