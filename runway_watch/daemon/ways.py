@@ -20,6 +20,9 @@ _SEVERAL = {UPLOADS: 3, DOWNLOADS: 3}
 """So many different jobs have to fail on a way to storage: one alone may itself be what is wrong."""
 
 
+_FREE = frozenset({API, UPLOADS, DOWNLOADS})
+
+
 class Ways:
     """One breaker for each way; a way by a model's name is that of its paid requests.
 
@@ -56,7 +59,17 @@ class Ways:
 
     def room(self, way: str, *, in_use: int, now: float) -> int:
         """How many more may use it at this moment."""
+        if self._is_open(way):
+            return WIDEST
         return 0 if now < self[way].until else max(0, self[way].width - in_use)
+
+    def until(self, way: str) -> float:
+        """Until when nobody may use it, seconds since 1970; 0 for one that may be used."""
+        return 0.0 if self._is_open(way) else self[way].until
+
+    def _is_open(self, way: str) -> bool:
+        """A way that costs nothing is wide open until so much has failed that it counts as closed."""
+        return way in _FREE and not self.is_closed(way)
 
     def shift(self, seconds: float) -> None:
         """Take all pauses along with a clock that was set."""
@@ -66,7 +79,7 @@ class Ways:
 
     def opens(self, ways: Iterable[str], *, after: float) -> float | None:
         """When the next of these ways may be tried again; None when none is resting."""
-        return min((self[way].until for way in ways if self[way].until > after), default=None)
+        return min((until for way in ways if (until := self.until(way)) > after), default=None)
 
     @property
     def names(self) -> tuple[str, ...]:
