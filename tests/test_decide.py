@@ -71,13 +71,15 @@ def test_later_says_when_and_counts(attempt: int, later: Later, due: float, coun
     assert (changes["due_at"], changes["attempt"], changes["reason"]) == (NOW + due, counted, "x")
 
 
-@pytest.mark.parametrize("state", [S.UPLOADING, S.SUBMITTING, S.COLLECTING])
-def test_age_turns_later_into_never_for_now(state: State) -> None:
-    last = call(state=state, attempt=4)
+@pytest.mark.parametrize(("state", "attempts"), [(S.UPLOADING, 5), (S.SUBMITTING, 5), (S.COLLECTING, 20)])
+def test_age_turns_later_into_never_for_now(state: State, attempts: int) -> None:
+    """What is paid for and finished is fetched for longer."""
+    assert move(call(state=state, attempt=attempts - 2), Later("interrupted")).event == "later"
+    last = call(state=state, attempt=attempts - 1)
     found = move(last, Later("unreachable", "no route"))
     verdict = found.changes["verdict"]
     assert (found.event, verdict.code, verdict.retryable) == ("fail", "retries.exhausted", True)
-    assert "5 times" in verdict.message
+    assert f"{attempts} times" in verdict.message
     assert "no route" in verdict.message
     assert move(last, Later("credits", counts=False, after=9.0)).event == "later"
 
@@ -199,7 +201,7 @@ PAID = call(
 
 
 def revived(was: Job, before: Generation, **changes: Any) -> tuple[Job, Generation]:
-    fresh = job("new", name="cat", **changes)
+    fresh = job("new", **{"name": "cat", "wish": "w", **changes})
     return revive(fresh, call("new", due_at=NOW + 7), was=was, before=before)
 
 
