@@ -9,7 +9,7 @@ import pytest
 
 from runway_watch import clock
 from runway_watch.api import Api
-from runway_watch.api.answers import LONGEST_WAIT
+from runway_watch.api.waits import LONGEST_WAIT
 from runway_watch.config import PollSettings, RetrySettings
 from runway_watch.decide import decide, pace
 from runway_watch.errors import TurnedAway

@@ -5,17 +5,14 @@ request for good is Runway's own word; a page of some gateway on the way is none
 """
 
 import json
-import math
 import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
-from runway_watch import clock
 from runway_watch.api.trouble import scrub
+from runway_watch.api.waits import retry_after
 from runway_watch.errors import (
     AnswerLost,
     ApiError,
@@ -28,9 +25,6 @@ from runway_watch.errors import (
 
 MOST_BYTES = 1024 * 1024
 """Bytes of a JSON answer that are read; Runway's have a few hundred."""
-
-LONGEST_WAIT = 86_400.0
-"""Seconds: a longer Retry-After is taken for this."""
 
 _MOST_ISSUES = 50
 
@@ -173,40 +167,3 @@ def _joined(path: list[Any]) -> str:
     """`["references", 0, "uri"]` as people write it: `references[0].uri`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the answer asks to wait, at most `LONGEST_WAIT`; None when it asks for nothing sensible.
-
-    Runway documents none; its SDK honours `retry-after-ms` and `retry-after` (seconds or a date).
-    """
-    value = headers.get("retry-after", "")
-    seconds = (
-        _number(headers.get("retry-after-ms", ""), scale=0.001) or _number(value) or _until(value, headers)
-    )
-    return min(seconds, LONGEST_WAIT) if seconds and seconds > 0 else None
-
-
-def _number(text: str, *, scale: float = 1.0) -> float | None:
-    try:
-        number = float(text) * scale
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number > 0 else None
-
-
-def _until(value: str, headers: Mapping[str, str]) -> float | None:
-    """Seconds until an HTTP date, by the server's own clock if it says the time."""
-    then = _moment(value)
-    if then is None:
-        return None
-    now = _moment(headers.get("date", ""))
-    return then - (clock.now() if now is None else now)
-
-
-def _moment(value: str) -> float | None:
-    try:
-        date: datetime = parsedate_to_datetime(value)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
