@@ -7,6 +7,7 @@ seconds on it, and nothing in a record says where a file is.
 import re
 import tomllib
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -57,6 +58,10 @@ class Call(_Written):
     tries: int = 0
 
 
+_EVIDENCE = ("_before", "_after", "_calls", "_credits")
+"""How the names of what was seen of the account end."""
+
+
 class Kept(_Written):
     """The table `[ledger]`."""
 
@@ -95,7 +100,7 @@ class Record(_Written):
     retryable: bool = False
     failure_code: str | None = None
     http_status: int | None = None
-    evidence: dict[str, str | int] = {}
+    evidence: dict[str, str | int | float] = {}
 
     @property
     def verdict(self) -> Verdict | None:
@@ -117,9 +122,14 @@ def read(text: str) -> Record:
         raise ValueError("its lists are nested too deep") from None
     if table.get("schema") != SCHEMA:
         raise ValueError(f"its schema is not {SCHEMA}")
-    seen = {key: value for key, value in table.items() if key.endswith(("_before", "_after"))}
+    seen = {key: _plain(value) for key, value in table.items() if key.endswith(_EVIDENCE)}
     try:
         return Record.model_validate(table | {"evidence": seen})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ValueError(f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}") from None
+
+
+def _plain(value: Any) -> Any:
+    """A date as seconds since 1970, whatever else as it is."""
+    return value.timestamp() if isinstance(value, datetime) else value
