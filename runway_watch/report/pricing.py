@@ -126,7 +126,8 @@ class Pricing:
         return line
 
     def _like(self, job: Job, own: str) -> str | None:
-        like = None if self._is_new else self._ledger.like(job.wish, but=own)
+        roots = {str(watch.root) for watch in self._settings.watch}
+        like = None if self._is_new else self._ledger.like(job.wish, but=own, roots=roots)
         return like.id if like is not None and self._is_there(like) else None
 
     def _is_there(self, leader: Job) -> bool:
