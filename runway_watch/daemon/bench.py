@@ -13,6 +13,7 @@ from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.keeper import Keeper
+from runway_watch.daemon.lessons import Lessons
 from runway_watch.daemon.purser import Purser
 from runway_watch.job import Job
 from runway_watch.ledger import Ledger
@@ -27,6 +28,7 @@ class Bench:
         clerk: calls the ledger in a thread.
         purser: prices and money.
         keeper: the holds.
+        lessons: what work teaches of them.
         spools: each watch's folders, by root.
         ledger_file: where the ledger is, if it is a file.
         read_key: looks where the key is configured; ConfigError when what is there can be none.
@@ -42,6 +44,7 @@ class Bench:
     account: Account
     purser: Purser
     keeper: Keeper
+    lessons: Lessons
     spools: dict[str, Spool]
     wake: Callable[[], None]
     ledger_file: Path | None = None
@@ -57,7 +60,8 @@ class Bench:
         account = Account(api, settings.limits, **shared)
         purser = Purser(settings, account=account, **shared)
         keeper = Keeper(settings, account=account, purser=purser, **shared)
-        return cls(settings, api=api, account=account, purser=purser, keeper=keeper, **shared, **others)
+        office: dict[str, Any] = {"account": account, "purser": purser, "keeper": keeper} | shared
+        return cls(settings, api=api, lessons=Lessons(settings.retry, **office), **office, **others)
 
     def spool(self, job: Job) -> Spool:
         """The folders that a job's files are in."""

@@ -50,7 +50,7 @@ class Chores:
     def plan(self) -> None:
         """Set the moment of the next look at the account: it follows from what has happened."""
         if "account" not in self._doing:
-            self._timetable.at(self._bench.keeper.next_look(), "account", self._due["account"].set)
+            self._timetable.at(self._bench.lessons.next_look(), "account", self._due["account"].set)
 
     async def run(self) -> None:
         """Do chores until cancelled."""
@@ -107,6 +107,6 @@ async def look_at_account(bench: Bench) -> None:
             bench.api.use(key)
     except ConfigError as error:
         say("account.unknown", level="warning", message="; ".join(error.problems))
-    bench.keeper.wants_account = False
-    await bench.keeper.asked(await bench.account.refresh())
+    bench.lessons.wants_account = False
+    await bench.lessons.asked(await bench.account.refresh())
     await add_evidence(bench)

@@ -52,7 +52,7 @@ class Gate:
         facts = await keeper.review()
         await share_results(self._bench, now)
         traffic = await self._bench.clerk(self._bench.ledger.traffic, roots=self._roots)
-        keeper.is_busy = any(_at_runway(counts) for counts in traffic.values())
+        self._bench.lessons.is_busy = any(_at_runway(counts) for counts in traffic.values())
         for model in await self._by_priority(traffic, now):
             counts = traffic[model]
             if keeper.may_load and model not in keeper.barred:

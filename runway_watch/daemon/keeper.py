@@ -3,7 +3,7 @@
 What it says is always what the ledger says: a restart begins with the holds that were open.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from runway_watch import clock
@@ -14,7 +14,6 @@ from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.purser import Purser
 from runway_watch.daemon.ways import Ways
-from runway_watch.errors import ApiError, Denied
 from runway_watch.holds import (
     ALL,
     API,
@@ -22,41 +21,17 @@ from runway_watch.holds import (
     CREATES,
     DOWNLOADS,
     LIFTED_BY_PEOPLE,
-    REFUSALS,
-    SAFETY,
     UPLOADS,
     Facts,
     barrier,
     is_over,
-    is_streak,
-    moderation,
-    refused_credits,
     standing,
-    ways,
 )
-from runway_watch.job import Hold, Job, Later, Never, Outcome, State
+from runway_watch.job import Hold, State
 from runway_watch.ledger import Ledger
 from runway_watch.log import say
 
-_CLOSED: Mapping[str, str] = {
-    API: "Runway cannot be reached, or answers with errors: asked again until it answers",
-    CREATES: "Runway fails at paid requests again and again: one is tried now and then",
-    UPLOADS: "uploads to Runway's storage fail again and again: one is tried now and then",
-    DOWNLOADS: "outputs cannot be fetched, so nothing new is paid for; one is tried now and then",
-}
-LOOK_SECONDS, LOOK_SELDOM_SECONDS = 60.0, 300.0
-"""How often the account is looked at, while it is being spent and while it is not."""
-
-CREDITS_LOOK_SECONDS = 60.0
-REFUSED_PAUSES = 60.0
-"""Times `first_seconds` (10 min): a refusal for lack of credits is put to the test again."""
-
-BLIND_AFTER = 6
-"""Pauses of an outage in which the account could not be looked at either."""
-
 _WAITING = (State.READY, State.UPLOADING)
-KEY = "key"
-"""The way of the key: after a refusal it rests, however well the account can be looked at with it."""
 
 
 class Keeper:
@@ -76,16 +51,16 @@ class Keeper:
         self._open: dict[tuple[str, str], Hold] = {}
         self._roots = frozenset(str(watch.root) for watch in settings.watch)
         self.ways = Ways(settings.retry)
-        self._first = first = settings.retry.first_seconds
-        self._is_blind = False  # in an outage: nothing that is free can tell of its end
-        self._limited_at: dict[str, int] = {}  # by model: at which look at the account its day was full
-        self._looks = {"credits": min(CREDITS_LOOK_SECONDS, 6 * first), "daily_limit": 12 * first}
-        self.wants_account = False
-        """Whether the account should be looked at before its time."""
-        self.is_busy = False
-        """Whether paid calls are under way: the balance changes."""
+        self.is_blind = False
+        """In an outage: nothing that is free can tell of its end."""
+        self.limited_at: dict[str, int] = {}
+        """By model: at which look at the account its day was full."""
 
     # -- what is barred --------------------------------------------------------------------------------
+
+    def is_open(self, scope: str, reason: str) -> bool:
+        """Whether there is this hold."""
+        return (scope, reason) in self._open
 
     @property
     def open(self) -> list[Hold]:
@@ -95,7 +70,7 @@ class Keeper:
     @property
     def may_send(self) -> bool:
         """Whether anything may be paid for at all."""
-        return self.may_load and ((ALL, "outage") not in self._open or self._is_blind)
+        return self.may_load and ((ALL, "outage") not in self._open or self.is_blind)
 
     @property
     def may_load(self) -> bool:
@@ -111,19 +86,6 @@ class Keeper:
     def roots(self) -> frozenset[str]:
         """The roots below which something new may begin."""
         return self._roots - self._scopes
-
-    def next_look(self) -> float:
-        """When the account is to be looked at next, seconds since 1970."""
-        reasons = {reason for _, reason in self._open}
-        pauses = [pause for reason, pause in self._looks.items() if reason in reasons]
-        usual = LOOK_SECONDS if self.is_busy else LOOK_SELDOM_SECONDS
-        due = self._account.looked_at + min([usual, *pauses])
-        blind = any((ALL, reason) in self._open for reason in BLIND)
-        if not self._account.is_known or self.wants_account or blind:
-            due = 0.0
-        return max(
-            due, self.ways[API].until, self.ways[KEY].until, self._account.tried_at + min(1.0, self._first)
-        )
 
     @property
     def barred(self) -> frozenset[str]:
@@ -185,9 +147,8 @@ class Keeper:
 
     async def _is_over(self, hold: Hold, facts: Facts) -> bool:
         if hold.reason == "daily_limit":
-            return self._account.looks > self._limited_at.get(hold.scope, 0) and not self._account.is_full(
-                hold.scope
-            )
+            looked = self._account.looks > self.limited_at.get(hold.scope, 0)
+            return looked and not self._account.is_full(hold.scope)
         if hold.job is None:
             return is_over(hold, facts)
         found = await self._clerk(self._ledger.job, hold.job)
@@ -231,90 +192,6 @@ class Keeper:
             if hold.name not in self._open:
                 _tell(hold)
             self._open[hold.name] = hold
-
-    # -- what is learned from work ---------------------------------------------------------------------
-
-    async def notice(self, job: Job, state: State, outcome: Outcome, *, price: int | None = None) -> None:
-        """Learn from what a stage came to, after it has been committed."""
-        asked = outcome.after if isinstance(outcome, Later) else None
-        for way, works in ways(state, outcome, model=job.model):
-            await self.tried(way, works=works, job=job.id, asked=asked)
-            if works and way == API:
-                self.ways.tried(KEY, works=True, job=job.id)  # a look at the account alone proves too little
-        match outcome:
-            case Later("credentials"):
-                await self.denied(outcome.message)
-            case Later("credits"):
-                await self._account.refresh()
-                facts, pause = await self._purser.facts(), REFUSED_PAUSES * self._first
-                await self.begin(refused_credits(job, facts, price=price or 0, pause=pause))
-            case Later("rate_limited") if state is State.SUBMITTING:
-                await self._limited(job.model)
-            case Never(verdict) if verdict.code == SAFETY:
-                await self._refused()
-
-    async def tried(self, way: str, *, works: bool, job: str, asked: float | None = None) -> None:
-        """Note that a way to Runway was used; begin or end an outage where that follows."""
-        self.ways.tried(way, works=works, job=job, asked=asked)
-        if works:
-            await self.end((way, "outage"))
-        elif way in _CLOSED and self.ways.is_closed(way):
-            until = self.ways[way].until
-            await self.begin(
-                Hold("outage", clock.now(), way, _CLOSED[way], until=None if way == API else until)
-            )
-            self.wants_account = True
-
-    async def denied(self, why: str) -> None:
-        """Runway does not accept the key, or there is none."""
-        message = f"{why}: put a key that works where it is configured; it is looked for again and again"
-        self.ways.tried(KEY, works=False, job="account")
-        await self.begin(Hold("credentials", clock.now(), message=message))
-        self.wants_account = True
-
-    async def asked(self, error: ApiError | None) -> None:
-        """Learn from a look at the account.
-
-        It tells of the key. It begins no outage, and ends one only where nothing else that is free can: a
-        part of Runway may be well while another is not. Where it fails for long as well, one paid request
-        is tried now and then.
-        """
-        if isinstance(error, Denied):
-            await self.denied(error.message)
-            return
-        if error is None:
-            await self.end((ALL, "credentials"))
-        if (ALL, "outage") not in self._open:
-            return
-        if await self._clerk(self._ledger.probes, roots=self._roots):
-            if error is None:  # then let what waits for long find out: one at a time may
-                await self._clerk(self._ledger.hasten, at=clock.now())
-            return
-        await self.tried(API, works=error is None, job="account")
-        self._is_blind = error is not None and self.ways[API].rests >= BLIND_AFTER
-
-    async def _limited(self, model: str) -> None:
-        """A 429: whether it is the day's limit or only haste, the account's own figures say."""
-        await self._account.refresh()
-        if self._account.is_full(model):
-            self._limited_at[model] = self._account.looks
-            message = (
-                f"Runway's daily limit for {model} is reached: its figures are looked at every few minutes"
-            )
-            await self.begin(Hold("daily_limit", clock.now(), model, message))
-
-    async def _refused(self) -> None:
-        since = await self._clerk(self._ledger.last_held, "moderation")
-        codes = await self._clerk(self._ledger.latest_endings, limit=REFUSALS, since=since)
-        if is_streak(codes):
-            await self.begin(moderation(clock.now()))
-
-    def excuse(self, state: State, outcome: Outcome) -> Outcome:
-        """What a stage came to, without blame where its way to Runway is closed for everybody."""
-        way = {State.UPLOADING: UPLOADS, State.COLLECTING: DOWNLOADS}.get(state)
-        if isinstance(outcome, Later) and outcome.counts and way is not None and self.ways.is_closed(way):
-            return replace(outcome, counts=False)
-        return outcome
 
 
 def _tell(hold: Hold) -> None:

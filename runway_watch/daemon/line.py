@@ -152,7 +152,7 @@ class Line:
     async def _through(self, job: Job, call: Generation, stage: Stage) -> None:
         """One stage, and those that follow it at once."""
         while (outcome := await self._guarded(call, stage)) is not None:
-            before, outcome = call, self._bench.keeper.excuse(call.state, outcome)
+            before, outcome = call, self._bench.lessons.excuse(call.state, outcome)
             move = self._decide(call, outcome)
             # A task that was paid for is named in the log, should the ledger not take its name.
             with log.about(job=job.id, path=job.path, task_id=move.changes.get("task_id", call.task_id)):
@@ -174,7 +174,7 @@ class Line:
         if job.duplicate_of is not None:
             return
         try:
-            await self._bench.keeper.notice(job, before.state, outcome, price=before.estimated)
+            await self._bench.lessons.notice(job, before.state, outcome, price=before.estimated)
             if isinstance(outcome, Later) and outcome.reason == "disk":
                 await look_at_disks(self._bench)
             await learn_size(self._bench, call.outputs)
@@ -204,5 +204,5 @@ class Line:
         [after] = await insist(self._bench, [(job, call, move)])
         if after.state is State.HELD:
             await post_held(self._bench, job, after)
-            self._bench.keeper.wants_account = True
+            self._bench.lessons.wants_account = True
         return after
