@@ -144,6 +144,15 @@ def test_an_api_that_answers_502_is_waited_for_and_little_of_it_is_left_in_doubt
     site.verify()
 
 
+def test_an_outage_of_which_nobody_is_left_to_see_the_end_is_over(site: Site) -> None:
+    site.runway.fault("create", {"status": 502}, times=None)
+    drop_stills(site, 6)
+    with site.daemon():
+        eventually(lambda: site.counts() == {"held": 6})
+        eventually(lambda: holds(site) == {})
+    site.verify()
+
+
 def test_a_full_day_of_a_model_holds_that_model_alone(site: Site) -> None:
     site.runway.change(daily={"gen4_image": 6})
     drop_stills(site, 10)

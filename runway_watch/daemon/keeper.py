@@ -32,6 +32,7 @@ from runway_watch.ledger import Ledger
 from runway_watch.log import say
 
 _WAITING = (State.READY, State.UPLOADING)
+_UNDER_WAY = (*_WAITING, State.SUBMITTING, State.RUNNING, State.COLLECTING)
 
 
 class Keeper:
@@ -149,6 +150,9 @@ class Keeper:
         if hold.reason == "daily_limit":
             looked = self._account.looks > self.limited_at.get(hold.scope, 0)
             return looked and not self._account.is_full(hold.scope)
+        if hold.reason == "outage" and hold.scope != ALL:  # with nobody left to find out, it is no news
+            counts = await self._clerk(self._ledger.counts)
+            return not any(counts.get(state) for state in _UNDER_WAY)
         if hold.job is None:
             return is_over(hold, facts)
         found = await self._clerk(self._ledger.job, hold.job)
