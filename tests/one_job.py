@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +23,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 from runway_watch import clock, config, log
 from runway_watch.api import Api, Courier
 from runway_watch.api.transfer import Received
-from runway_watch.config import LogSettings, Settings
+from runway_watch.config import LogSettings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.filing import file_away
@@ -99,17 +100,14 @@ class Inline(ThreadPoolExecutor):
 
 
 _SHELF = Shelf()
-
-
-def _warm_up() -> None:
-    """What is imported or read at its first use is none of the calls that are to be broken."""
-    with TemporaryDirectory() as root:
-        spool = samples.spool(Path(root))
-        samples.drop(spool, {"cat.png": samples.PNG, "cat.prompt.toml": samples.SIDECAR})
-        samples.judged(spool)
-
-
-_warm_up()
+_SETTINGS = config.parse(
+    {
+        "watch": [{"root": "/nowhere", "settle_seconds": 0}],
+        "api": {"base_url": _NOWHERE},
+        "schedule": {"timezone": "UTC"},
+    },
+    {},
+)
 
 
 def main(base: str, log_file: str, gate: Connection) -> None:
@@ -120,22 +118,26 @@ def main(base: str, log_file: str, gate: Connection) -> None:
     gc.disable()  # what was imported before the fork is nothing to look through each time
     told = io.StringIO()
     log.set_up(LogSettings(), told)
+    loop = _loop()
     ctypes.CDLL(None).prctl(_PR_SET_PTRACER, ctypes.c_long(_ANYBODY), 0, 0, 0)
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(Inline())
-    watch = {"root": str(Path(base, "root")), "settle_seconds": 0}
-    zone = {"timezone": "UTC"}
-    settings = config.parse({"watch": [watch], "api": {"base_url": _NOWHERE}, "schedule": zone}, {})
     gate.send("ready")
     gate.poll(None)  # a `read` may be what is to be broken
     try:
-        sys.exit(loop.run_until_complete(_open(Path(base), settings)))
+        sys.exit(loop.run_until_complete(_open(Path(base))))
     finally:
         os.writev(fd, [told.getvalue().encode()])  # a `write` is to be broken where it matters
 
 
-async def _open(base: Path, settings: Settings) -> int:
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(Inline())
+    return loop
+
+
+async def _open(base: Path) -> int:
     spool = Spool(base / "root")
+    watch = _SETTINGS.watch[0].model_copy(update={"root": base / "root"})
+    settings = _SETTINGS.model_copy(update={"watch": (watch,)})
     try:
         with Ledger(f"sqlite:///{base}/state/ledger.sqlite3") as ledger:
             spool.make()
@@ -226,3 +228,17 @@ def _pay(spool: Spool) -> str:
     task = os.urandom(8).hex()
     (spool.root.parent / "paid" / task).symlink_to("nothing")
     return task
+
+
+def _warm_up() -> None:
+    """What is imported, read or made at its first use is none of the calls that are to be broken."""
+    with TemporaryDirectory() as folder, closing(_loop()) as loop:
+        log.set_up(LogSettings(), io.StringIO())
+        for name in ("root", "paid"):
+            Path(folder, name).mkdir()
+        spool = samples.spool(Path(folder, "root"))
+        samples.drop(spool, {"cat.png": samples.PNG, "cat.prompt.toml": samples.SIDECAR})
+        assert loop.run_until_complete(_open(Path(folder))) == OVER
+
+
+_warm_up()

@@ -1,6 +1,7 @@
 """The timetable wakes, in the loop, when it was asked to; also after somebody has set the clock."""
 
 import asyncio
+import io
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from runway_watch import clock, timetable
+from runway_watch import clock, log, timetable
+from runway_watch.config import LogSettings
 from runway_watch.timetable import Timetable
 
 SOON = 0.05
@@ -180,6 +182,25 @@ def test_a_callback_that_fails_is_woken_again(caplog: pytest.LogCaptureFixture) 
 
     run(work)
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_callback_that_fails_where_nothing_can_be_logged_is_woken_again() -> None:
+    stream = io.StringIO()
+    log.set_up(LogSettings(), stream)
+    stream.close()
+
+    async def work() -> None:
+        async with running() as table:
+            bell = Bell()
+
+            def fail() -> None:
+                bell.ring()
+                raise ZeroDivisionError
+
+            table.every(SOON, "scan", fail)
+            await bell.until(3)
+
+    run(work)
 
 
 def test_times_that_are_set_anew_are_times_that_are_now() -> None:
