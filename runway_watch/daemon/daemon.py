@@ -207,6 +207,7 @@ class Daemon:
         if seconds := self._jumped:
             count = await bench.clerk(bench.ledger.shift, seconds, at=clock.now())
             bench.keeper.ways.shift(seconds)
+            await bench.keeper.load()  # their moments went along in the ledger
             self._jumped -= seconds
             self._began += seconds
             say("clock.jumped", level="warning", seconds=round(seconds, 1), generations=count)

@@ -85,12 +85,13 @@ def _examine(file: BinaryIO, path: Path, received: Received) -> str:
         os.fsync(file.fileno())
         file.seek(0)
         head = file.read(_HEAD)
-    sniffed = sniff(head)
+        sniffed = sniff(head)
+        whole = sniffed is not None and is_whole(file, sniffed[1], received.size)
     if sniffed is None and _is_page(head, received.content_type):
         raise Interrupted("what came is a page, not an output")
     if sniffed is None:
         raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
-    if not is_whole(file, sniffed[1], received.size):
+    if not whole:
         raise Interrupted("the output ends before its end")
     return sniffed[1]
 
