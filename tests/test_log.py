@@ -3,12 +3,10 @@
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from runway_watch import log
 from runway_watch.config import LogSettings
@@ -17,12 +15,6 @@ from runway_watch.states import TABLE
 from tests.samples import NOW, VERDICT, call, job
 
 S = State
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 def said(*what: Any, form: str = "json", level: str = "info", **facts: Any) -> str:

@@ -88,15 +88,22 @@ class Lessons:
         soonest, ways = self._account.tried_at + min(1.0, self._first), self._keeper.ways
         return max(due, soonest, ways.until(API), ways.until(KEY))
 
-    async def notice(self, job: Job, state: State, outcome: Outcome, *, price: int | None = None) -> None:
-        """Learn from what a stage came to, after it has been committed."""
-        asked = outcome.after if isinstance(outcome, Later) else None
+    def note(self, job: Job, state: State, outcome: Outcome) -> None:
+        """Learn which ways to Runway held, as soon as a stage has come to its end.
+
+        Before that is committed: the commit gives its slot to the next paid request, and the first that
+        fails is to be the last but for those that are on their way.
+        """
+        asked, tried = outcome.after if isinstance(outcome, Later) else None, self._keeper.ways.tried
         for way, works in ways(state, outcome, model=job.model):
-            await self.tried(way, works=works, job=job.id, asked=asked)
+            tried(way, works=works, job=job.id, asked=asked)
             if works and way == API:
-                self._keeper.ways.tried(
-                    KEY, works=True, job=job.id
-                )  # a look at the account alone proves too little
+                tried(KEY, works=True, job=job.id)  # a look at the account alone proves too little
+
+    async def notice(self, job: Job, state: State, outcome: Outcome, *, price: int | None = None) -> None:
+        """Let holds begin and end by what a stage came to, after it has been noted and committed."""
+        for way, works in ways(state, outcome, model=job.model):
+            await self._judge(way, works=works)
         match outcome:
             case Later("credentials"):
                 await self.denied(outcome.message)
@@ -109,9 +116,8 @@ class Lessons:
             case Never(verdict) if verdict.code == SAFETY:
                 await self._refused()
 
-    async def tried(self, way: str, *, works: bool, job: str, asked: float | None = None) -> None:
-        """Note that a way to Runway was used; begin or end an outage where that follows."""
-        self._keeper.ways.tried(way, works=works, job=job, asked=asked)
+    async def _judge(self, way: str, *, works: bool) -> None:
+        """Begin or end an outage where a way to Runway is closed, or works."""
         if works:
             await self._keeper.end((way, "outage"))
         elif way in _CLOSED and self._keeper.ways.is_closed(way):
@@ -146,7 +152,8 @@ class Lessons:
             if error is None:  # then let what waits for long find out: one at a time may
                 await self._clerk(self._ledger.hasten, at=clock.now())
             return
-        await self.tried(API, works=error is None, job="account")
+        self._keeper.ways.tried(API, works=error is None, job="account")
+        await self._judge(API, works=error is None)
         self._keeper.is_blind = error is not None and self._keeper.ways[API].rests >= BLIND_AFTER
 
     async def _limited(self, model: str) -> None:

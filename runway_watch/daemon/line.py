@@ -153,6 +153,8 @@ class Line:
         """One stage, and those that follow it at once."""
         while (outcome := await self._guarded(call, stage)) is not None:
             before, outcome = call, self._bench.lessons.excuse(call.state, outcome)
+            if job.duplicate_of is None:
+                self._bench.lessons.note(job, call.state, outcome)
             move = self._decide(call, outcome)
             # A task that was paid for is named in the log, should the ledger not take its name.
             with log.about(job=job.id, path=job.path, task_id=move.changes.get("task_id", call.task_id)):
