@@ -15,6 +15,11 @@ from tests.harness import AUTHORITY
 os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two at a time for each processor: most of what the tests do is wait for other processes."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
     before = list(logging.getLogger().handlers)
