@@ -53,7 +53,7 @@ class Keeper:
         self._roots = frozenset(str(watch.root) for watch in settings.watch)
         self.ways = Ways(settings.retry)
         self.is_blind = False
-        """In an outage: nothing that is free can tell of its end."""
+        """In the outage that is open: nothing that is free can tell of its end."""
         self.limited_at: dict[str, int] = {}
         """By model: at which look at the account its day was full."""
 
@@ -191,6 +191,7 @@ class Keeper:
             await self._clerk(self._ledger.hasten, at=now)
         for hold in ended:
             self._open.pop(hold.name, None)
+            self.is_blind &= hold.name != (ALL, "outage")
             say("hold.ended", scope=hold.scope, code=hold.reason, seconds=round(now - hold.since, 1))
         for hold in begun:
             if hold.name not in self._open:
