@@ -7,7 +7,7 @@ configuration cannot be used.
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -197,7 +197,8 @@ def retry(
 ) -> None:
     """Put failed or held jobs back to work; says first what that may cost."""
     from runway_watch.report.places import places
-    from runway_watch.report.retrying import CAN_RETURN, choose
+    from runway_watch.report.retrying import choose
+    from runway_watch.states import CAN_RETURN
 
     if bool(jobs) == everything or (code and not everything):
         raise typer.BadParameter("name jobs or paths, or say --all (and with it --code)")
@@ -233,7 +234,7 @@ def cancel(
             typer.echo(log.printable(line))
         good = not lines
         if chosen:
-            good &= _order("cancel", settings, chosen, stays=tuple(LIVE_STATES))
+            good &= _order("cancel", settings, chosen, stays=LIVE_STATES)
     raise typer.Exit(0 if good else FAILED)
 
 
@@ -268,7 +269,7 @@ _STAYS = {
 
 
 def _order(
-    verb: str, settings: Settings, jobs: "Sequence[Job]" = (), *, stays: "Sequence[State]" = ()
+    verb: str, settings: Settings, jobs: "Sequence[Job]" = (), *, stays: "Collection[State]" = ()
 ) -> bool:
     """Give an order and say what became of it. Returns whether no job stayed, as far as is known."""
     from runway_watch.report.ordering import order, states

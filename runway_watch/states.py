@@ -52,8 +52,14 @@ TABLE: Mapping[tuple[State, str], State] = {
     (CANCELLED, "recollect"): COLLECTING,
 }
 
+WAITING: frozenset[State] = frozenset({READY, UPLOADING})
+"""States in which nothing has been paid for this time."""
+
 AT_RUNWAY: frozenset[State] = frozenset({SUBMITTING, RUNNING})
 """States in which a generation takes, or may take, one of the account's slots."""
+
+CAN_RETURN: frozenset[State] = frozenset({FAILED, CANCELLED, HELD})
+"""States from which a person may put a job back to work."""
 
 # How far along a state is, for a job with several generations. What is held speaks last, so that a job
 # counts as held only when nothing else of it can go on; what worked outweighs what did not.

@@ -74,6 +74,23 @@ def test_other_files_under_the_name_of_a_running_job_whose_files_have_gone_are_a
     ]
 
 
+def test_plan_and_explain_say_what_becomes_of_files_that_left_a_running_job(
+    tmp_path: Path, slow: Runway
+) -> None:
+    site = Site(tmp_path, slow)
+    site.drop()
+    with site.daemon() as daemon:
+        site.reaches(running=1)
+        assert daemon.stop() == 0
+    site.back_to_inbox("processing", *PAIR)
+    assert "is at work as" in site.cli("plan").stdout
+    assert "would go on with them" in site.cli("explain", str(site.root / "inbox/cat.png")).stdout
+    site.mend(site.root / "inbox/cat.prompt.toml", sidecar(unique()))  # another wish, and another job
+    assert "is at work as" not in site.cli("plan").stdout
+    assert "price: 60 credits at most" in site.cli("plan").stdout
+    assert "would go on with them" not in site.cli("explain", str(site.root / "inbox/cat.png")).stdout
+
+
 def test_files_that_go_back_before_anything_was_paid_are_judged_anew(tmp_path: Path, quick: Runway) -> None:
     site = Site(tmp_path, quick)
     site.drop(text="[job]\nnot_before = 2100-01-01T00:00:00Z")

@@ -30,9 +30,9 @@ from runway_watch.holds import (
 from runway_watch.job import Hold, State
 from runway_watch.ledger import Ledger
 from runway_watch.log import say
+from runway_watch.states import AT_RUNWAY, WAITING
 
-_WAITING = (State.READY, State.UPLOADING)
-_UNDER_WAY = (*_WAITING, State.SUBMITTING, State.RUNNING, State.COLLECTING)
+_UNDER_WAY = (*WAITING, *AT_RUNWAY, State.COLLECTING)
 
 
 class Keeper:
@@ -156,7 +156,7 @@ class Keeper:
         if hold.job is None:
             return is_over(hold, facts)
         found = await self._clerk(self._ledger.job, hold.job)
-        if found is None or found[0].state not in _WAITING or found[0].root not in self._roots:
+        if found is None or found[0].state not in WAITING or found[0].root not in self._roots:
             return True
         if hold.reason == "credits" and hold.until is not None:  # Runway's own word
             return is_over(hold, facts)

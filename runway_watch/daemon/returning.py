@@ -6,7 +6,7 @@ taken back to it: it goes on with what it was paid for.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from runway_watch import clock
@@ -15,12 +15,11 @@ from runway_watch.decide import revive
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.spool import ERROR, HELD, Spool
+from runway_watch.stages.earlier import earlier
+from runway_watch.states import CAN_RETURN, WAITING
 
-_UNPAID = (State.READY, State.UPLOADING)
 Names = set[tuple[str, Place, str]]
 """Folder, place and name of groups of files."""
-
-_OVER = (State.FAILED, State.CANCELLED, State.HELD)
 
 
 async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mapping[str, Job], Names]:
@@ -33,19 +32,19 @@ async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mappin
     taken: Names = set()
     for job in jobs:
         called = await bench.clerk(bench.ledger.called, root=job.root, folder=job.folder, name=job.name)
-        was = await _earlier(spool, job, called)
+        was = await asyncio.to_thread(earlier, job, called, spool=spool)
         taken |= {(w.folder, w.place, w.name) for w in called if w.state in LIVE_STATES and w is not was}
         if was is None or was.id in {other.id for other in found.values()}:
             continue
         found[job.id] = was
-        if was.state in _OVER:
+        if was.state in CAN_RETURN:
             record = HELD if was.state is State.HELD else ERROR
             await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
     return found, taken
 
 
 async def write_down(
-    bench: Bench, spool: Spool, admitted: list[tuple[Job, Generation]], earlier: Mapping[str, Job]
+    bench: Bench, spool: Spool, admitted: list[tuple[Job, Generation]], returned: Mapping[str, Job]
 ) -> list[Job]:
     """Commit admitted jobs; those whose files were here before under their old identity.
 
@@ -53,13 +52,13 @@ async def write_down(
         Those that are to be moved now, each with the job whose result it is to share; the files of a job
         at Runway have been taken back to it.
     """
-    new = [(job, [call]) for job, call in admitted if job.id not in earlier]
+    new = [(job, [call]) for job, call in admitted if job.id not in returned]
     written: list[Job] = []
     for job, call in admitted:
-        was = earlier.get(job.id)
+        was = returned.get(job.id)
         if was is None:
             continue
-        if was.state in (*_UNPAID, *_OVER):
+        if was.state in WAITING | CAN_RETURN:
             written.append(await _readmit(bench, job, call, was=was))
         else:
             await _take_back(spool, job, was)
@@ -73,22 +72,6 @@ async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job
     job, call = revive(job, call, was=was, before=before)
     roots = set(bench.spools)
     return await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now(), roots=roots)
-
-
-async def _earlier(spool: Spool, job: Job, called: Sequence[Job]) -> Job | None:
-    """The job whose files these were: they have left their place, and it is not filed in done/."""
-    for was in called:
-        at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
-        # What is paid for goes on with its own files only; of the others, changed files are a mended drop.
-        is_other = was.state not in (*_UNPAID, *_OVER) and _contents(job) != _contents(was)
-        if at_rest and not is_other and not await asyncio.to_thread(spool.present, was, was.place, was.name):
-            return was
-    return None
-
-
-def _contents(job: Job) -> set[tuple[str, str]]:
-    """What a job's files hold, by their endings."""
-    return {(item.suffix, item.sha256) for item in job.inputs}
 
 
 async def _take_back(spool: Spool, job: Job, was: Job) -> None:

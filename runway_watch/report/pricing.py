@@ -14,15 +14,13 @@ from runway_watch.daemon.purser import price_kind
 from runway_watch.decide import revive
 from runway_watch.errors import SpoolError
 from runway_watch.holds import unaffordable
-from runway_watch.job import Generation, Job, Place, State, Verdict
+from runway_watch.job import Generation, Job, State, Verdict
 from runway_watch.ledger import Ledger
 from runway_watch.report.inboxes import Judged, name
 from runway_watch.spool import Spool
-from runway_watch.stages.retire import endings
-from runway_watch.stages.share import shares_failure
-
-_AT_REST = (Place.PROCESSING, Place.FAILED)
-_AT_RUNWAY = frozenset({State.SUBMITTING, State.RUNNING, State.COLLECTING, State.RETIRING})
+from runway_watch.stages.earlier import earlier
+from runway_watch.stages.share import is_there, shares_failure
+from runway_watch.states import CAN_RETURN, WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class Pricing:
         if was is None:
             return self._shared(line, own=job.id)
         self.returned.add(was.id)
-        if was.state in _AT_RUNWAY:
+        if was.state not in WAITING | CAN_RETURN:
             return replace(line, free=f"is at work as {was.id}, its files go back there")
         before = next(iter(self._ledger.calls(was.id)), None)
         _, again = revive(job, call, was=was, before=before)
@@ -118,46 +116,43 @@ class Pricing:
     def _shared(self, line: Line, *, own: str) -> Line:
         """The line of a drop, free where another one asks for the same."""
         job = line.job
-        leader = None if job.options.get("force") else self._leaders.get(job.wish) or self._like(job, own)
+        leader = None if job.options.get("force") else self._leaders.get(job.wish) or self._like(line, own)
         if leader is not None:
             return replace(line, free=f"same as {leader}", verdict=None)
         if line.verdict is None:
             self._leaders.setdefault(job.wish, line.path)
         return line
 
-    def _like(self, job: Job, own: str) -> str | None:
-        roots = {str(watch.root) for watch in self._settings.watch}
-        like = None if self._is_new else self._ledger.like(job.wish, but=own, roots=roots)
-        return like.id if like is not None and self._is_there(like) else None
-
-    def _is_there(self, leader: Job) -> bool:
-        """Whether there is, or will be, something to share."""
-        if leader.state is not State.DONE:
-            return True
-        spool, found = Spool(Path(leader.root)), endings(self._ledger.calls(leader.id))
-        return bool(found) and all(
-            spool.where(leader.place, leader.folder, leader.name + end).is_file() for end in found
-        )
+    def _like(self, line: Line, own: str) -> str | None:
+        like = None
+        if not self._is_new:
+            like = like_of(line.job, line.call, ledger=self._ledger, settings=self._settings, but=own)
+        return None if like is None else like.id
 
     def _earlier(self, job: Job) -> Job | None:
-        """The job whose files these were: they have left their place, and it is not filed in done/."""
-        spool = Spool(Path(job.root))
-        for was in self._ledger.called(root=job.root, folder=job.folder, name=job.name):
-            at_rest = was.target is None and was.place in _AT_REST and was.id not in self.returned
-            if at_rest and _has_left(spool, was):
-                return was
-        return None
+        """The job whose files these were; where nobody can tell, it is none."""
+        called = self._ledger.called(root=job.root, folder=job.folder, name=job.name)
+        others = (was for was in called if was.id not in self.returned)
+        try:
+            return earlier(job, others, spool=Spool(Path(job.root)))
+        except SpoolError:
+            return None
 
     def _called(self, job: Job) -> str:
         return name(self._settings, job.root, job.path)
 
 
-def _has_left(spool: Spool, was: Job) -> bool:
-    """Whether a job's files are not in their place; where nobody can tell, they are taken to be there."""
-    try:
-        return not spool.present(was, was.place, was.name)
-    except SpoolError:
-        return False
+def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, but: str) -> Job | None:
+    """The job whose result a drop would share, where there is something to share.
+
+    Args:
+        but: the id of the job that it would be.
+    """
+    roots = {str(watch.root) for watch in settings.watch}
+    like = ledger.like(job.wish, but=but, at=call.due_at, roots=roots)
+    if like is None or not is_there(like, ledger.calls(like.id), spool=Spool(Path(like.root))):
+        return None
+    return like
 
 
 def _may_share(leader: Job) -> bool:

@@ -10,9 +10,7 @@ from runway_watch.job import Job, State
 from runway_watch.ledger import Ledger
 from runway_watch.report.finding import NO_SUCH_JOB, find
 from runway_watch.report.places import Places
-
-CAN_RETURN = (State.FAILED, State.CANCELLED, State.HELD)
-"""States from which a job may be put back to work."""
+from runway_watch.states import CAN_RETURN
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,9 @@ from datetime import tzinfo
 
 from runway_watch import catalogue, clock
 from runway_watch.config import RetrySettings, Settings
-from runway_watch.job import Hold, Job, State
+from runway_watch.job import Hold, Job
 from runway_watch.ledger import Ledger
-from runway_watch.states import AT_RUNWAY
-
-_WAITING = (State.READY, State.UPLOADING)
+from runway_watch.states import AT_RUNWAY, WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,8 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
     roots = [str(watch.root) for watch in settings.watch]
     leader = ledger.job(job.duplicate_of) if job.duplicate_of is not None else None
     traffic = ledger.traffic(roots=roots).get(job.model, {})
-    queue = ledger.live() if job.state in _WAITING else []
-    rivals = [j for j in queue if j.model == job.model and j.state in _WAITING and not j.duplicate_of]
+    queue = ledger.live() if job.state in WAITING else []
+    rivals = [j for j in queue if j.model == job.model and j.state in WAITING and not j.duplicate_of]
     kind = catalogue.price_kind(job.operation, job.params) if job.operation in catalogue.OPERATIONS else ""
     return Around(
         now=clock.now(),

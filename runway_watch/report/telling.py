@@ -7,13 +7,15 @@ from itertools import islice
 from pathlib import Path
 
 from runway_watch.config import Settings
-from runway_watch.job import Job, Place
+from runway_watch.job import Generation, Job
 from runway_watch.ledger import Ledger
 from runway_watch.report import facts, standing
 from runway_watch.report.dropped import Drop
+from runway_watch.report.pricing import like_of
 from runway_watch.report.story import here, local, story
 from runway_watch.report.surroundings import around
 from runway_watch.spool import Spool
+from runway_watch.stages.earlier import earlier
 
 _OTHERS = 10
 """So many other jobs of the same name are told of."""
@@ -67,7 +69,7 @@ class Telling:
         self.block("why", [drop.why] if drop.why else [])
         self.block("do", [drop.do] if drop.do else [])
         if drop.judged is not None:
-            self._judged(drop.judged[0], ledger)
+            self._judged(*drop.judged, ledger)
 
     def others(self, jobs: Iterable[Job]) -> None:
         """Name other jobs, the latest first."""
@@ -79,13 +81,14 @@ class Telling:
         if len(found) > _OTHERS:
             self.lines.append(f"  ... and {len(found) - _OTHERS} more")
 
-    def _judged(self, job: Job, ledger: Ledger | None) -> None:
+    def _judged(self, job: Job, call: Generation, ledger: Ledger | None) -> None:
         """What admission says of a drop that is complete."""
         self.block("asks for", facts.asks(job) if job.operation else [])
         self.block("[job]", facts.options(job))
         self.block("price", [facts.price(job, None)] if job.operation else [])
         if job.verdict is None:
-            self.block("verdict", ["it would be accepted", *(_shared(job, ledger) if ledger else ())])
+            shared = self._shared(job, call, ledger) if ledger else ()
+            self.block("verdict", ["it would be accepted", *shared])
         else:
             self.block(
                 "verdict", [f"it would be refused ({job.verdict.code})", *standing.reasons(job.verdict)]
@@ -94,22 +97,14 @@ class Telling:
         taken = "with a scan soon" if self.is_running else "when the daemon runs: `runway-watch run`"
         self.block("when", [f"after its files have lain still for a while, {taken}"])
 
-
-def _shared(job: Job, ledger: Ledger) -> Iterator[str]:
-    """Whose files a drop's were, and whose result it would share."""
-    was = _earlier(ledger, job)
-    if was is not None:
-        yield f"its files were those of job {was.id} ({was.state}), which would go on with them"
-    like = None if job.options.get("force") else ledger.like(job.wish, but=was.id if was else "")
-    if like is not None:
-        yield f"it asks for the same as job {like.id} ({like.state}): it would share that result, for nothing"
-
-
-def _earlier(ledger: Ledger, job: Job) -> Job | None:
-    """The job that these files have left: they are not where it has them, and it is not filed in done/."""
-    spool = Spool(Path(job.root))
-    for was in ledger.called(root=job.root, folder=job.folder, name=job.name):
-        at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
-        if at_rest and not spool.present(was, was.place, was.name):
-            return was
-    return None
+    def _shared(self, job: Job, call: Generation, ledger: Ledger) -> Iterator[str]:
+        """Whose files a drop's were, and whose result it would share."""
+        called = ledger.called(root=job.root, folder=job.folder, name=job.name)
+        was = earlier(job, called, spool=Spool(Path(job.root)))
+        if was is not None:
+            yield f"its files were those of job {was.id} ({was.state}), which would go on with them"
+        own = was.id if was else job.id
+        like = like_of(job, call, ledger=ledger, settings=self.settings, but=own)
+        if like is not None and not job.options.get("force"):
+            named = f"job {like.id} ({like.state})"
+            yield f"it asks for the same as {named}: it would share that result, for nothing"

@@ -39,6 +39,15 @@ def share(
     return Done({"outputs": tuple(found)}) if found else gone("it has no outputs")
 
 
+def is_there(leader: Job, calls: Sequence[Generation], *, spool: Spool) -> bool:
+    """Whether a job has something to share, or will have; by the names of its outputs alone."""
+    if leader.state is not State.DONE:
+        return True
+    found = endings(calls)
+    paths = (spool.where(leader.place, leader.folder, leader.name + ending) for ending in found)
+    return bool(found) and all(path.is_file() for path in paths)
+
+
 def gone(why: str) -> Never:
     """The outcome when there is nothing to share: it runs for itself."""
     return Never(
