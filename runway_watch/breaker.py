@@ -4,7 +4,6 @@ A way that works is wide: it may be used many times at once. One that nobody has
 one that has failed by one alone; it widens with each success, so that whatever is wrong hits few.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runway_watch.backoff import wait
@@ -59,6 +58,3 @@ class Pause:
     first: float
     longest: float
     asked: float | None = None
-
-
-Ways = Mapping[str, Breaker]

@@ -19,6 +19,7 @@ from rich.console import Console
 from runway_watch import __version__, config, log
 from runway_watch.config import Settings
 from runway_watch.errors import ConfigError, LedgerLocked, RunwayWatchError
+from runway_watch.letters import printable
 
 if TYPE_CHECKING:
     from runway_watch.job import Job, State
@@ -84,7 +85,7 @@ def check(*, path: ConfigOption = None) -> None:
         good = True
         for line in checks.check(found, settings, places(settings, os.environ), os.environ):
             good &= line.ok
-            typer.echo(f"{'ok  ' if line.ok else 'FAIL'}  {line.subject:<10}  {log.printable(line.text)}")
+            typer.echo(f"{'ok  ' if line.ok else 'FAIL'}  {line.subject:<10}  {printable(line.text)}")
     raise typer.Exit(0 if good else FAILED)
 
 
@@ -179,10 +180,10 @@ def plan(
         log.set_up(settings.log)
         parts = inside(settings, part)
         if not parts:
-            raise typer.BadParameter(f"{log.printable(str(part))} is in no watch's inbox, or not there")
+            raise typer.BadParameter(f"{printable(str(part))} is in no watch's inbox, or not there")
         found = planning.plan(settings, places(settings, os.environ), os.environ, parts)
         for line in lines(found, settings):
-            typer.echo(log.printable(line))
+            typer.echo(printable(line))
     raise typer.Exit(0 if found.is_good else FAILED)
 
 
@@ -208,7 +209,7 @@ def retry(
         where = places(settings, os.environ)
         chosen = choose(settings, where, jobs or [], code=code)
         for line in chosen.lines:
-            typer.echo(log.printable(line))
+            typer.echo(printable(line))
         good = not chosen.unknown
         if not dry_run and chosen.jobs:
             good &= _order("retry", settings, chosen.jobs, stays=CAN_RETURN)
@@ -231,7 +232,7 @@ def cancel(
         log.set_up(settings.log)
         chosen, lines = live(settings, places(settings, os.environ), jobs)
         for line in lines:
-            typer.echo(log.printable(line))
+            typer.echo(printable(line))
         good = not lines
         if chosen:
             good &= _order("cancel", settings, chosen, stays=LIVE_STATES)
@@ -365,5 +366,5 @@ def _complaints() -> Iterator[None]:
 
 def _complain(problems: "tuple[str, ...] | list[str]", code: int) -> None:
     for problem in problems:
-        typer.echo(f"runway-watch: {log.printable(problem)}", err=True)
+        typer.echo(f"runway-watch: {printable(problem)}", err=True)
     raise typer.Exit(code)

@@ -1,6 +1,5 @@
 """Which files of a folder belong together, and which are none of our business. Names in, groups out."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,16 +7,14 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from runway_watch.job import MEDIA_SUFFIXES
+from runway_watch.letters import STEERING
 
 SIDECAR = ".prompt.toml"
 FOLDER_DEFAULTS = "_folder.prompt.toml"
-RECORDS = (".result.toml", ".error.toml", ".held.toml")
+RECORDS = RESULT, ERROR, HELD = (".result.toml", ".error.toml", ".held.toml")
 
 _JUNK_NAMES = {"thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin"}
 _JUNK_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp")
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Control characters, line ends and marks that turn the direction of writing: they forge what people read."""
-
 MAX_NAME_BYTES = 200
 """A file name may have 255 bytes; the rest is for ` (2)` and `.result.toml`."""
 
@@ -73,7 +70,7 @@ def numbered(name: str, n: int) -> str:
 
 def safe(name: str) -> str:
     """The name under which a group may be filed: itself where it is harmless."""
-    clean = _UNSAFE.sub("_", name)
+    clean = STEERING.sub("_", name)
     return clean.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 

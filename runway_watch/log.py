@@ -15,23 +15,20 @@ import structlog
 
 from runway_watch.config import LogSettings
 from runway_watch.job import Generation, Job, State
+from runway_watch.letters import printable
 
 _SECRET = re.compile(r"key_[0-9A-Za-z_-]{8,}|(?<=[?&])[^=\s&]+=[^\s&\"']+|Bearer \S+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _EVENTS: Mapping[str, str] = {
     "uploaded": "job.uploaded",
     "submitted": "job.submitted",
     "collected": "job.collected",
-    "done": "job.done",
-    "failed": "job.failed",
-    "cancelled": "job.cancelled",
     "doubt": "job.held",
     "release": "job.released",
     "recollect": "job.released",
     "again": "job.retry_scheduled",
 }
-"""The state table's events by their name in the log; the rest is `job.progressed`."""
+"""The state table's events by their name in the log; the rest is `job.progressed`. Ends: see `ending`."""
 
 
 def set_up(settings: LogSettings, stream: TextIO = sys.stderr) -> None:
@@ -156,11 +153,6 @@ def ending(job: Job, *, was: State, charged: int) -> None:
         credits=charged or None,
         seconds=round(job.finished_at - job.accepted_at, 1) if job.finished_at else None,
     )
-
-
-def printable(text: str) -> str:
-    """Text that cannot steer a terminal."""
-    return _CONTROL.sub("�", text).encode("utf-8", "replace").decode()
 
 
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

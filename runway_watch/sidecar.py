@@ -43,13 +43,13 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-_TAG = r"^[a-z][a-z0-9_]{2,15}$"
+TAG = re.compile(r"[a-z][a-z0-9_]{2,15}")
 _SOONEST, _LATEST = 946_684_800.0, 7_258_118_400.0
 """The years 2000 and 2200: what lies outside is a slip, and beyond what calendars and timers can compute."""
 
 
 def _ascii_tag(tag: str) -> str:
-    if not re.fullmatch(_TAG, tag):
+    if not TAG.fullmatch(tag):
         raise ValueError("3 to 16 lower-case letters, digits or underscores, a letter first")
     return tag
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from runway_watch import clock
-from runway_watch.api import Account, Api, Created, Patience, Slot, Task, is_loopback, safe_filename
+from runway_watch.api import Account, Api, Created, Patience, Slot, Task, safe_filename
+from runway_watch.api.addresses import is_loopback
 from runway_watch.errors import (
     AnswerLost,
     ApiError,
@@ -519,7 +520,6 @@ def test_the_account_is_read_and_a_figure_of_a_wrong_type_is_no_permission() -> 
         concurrency={"gen4.5": 2, "free": None},
         daily={"gen4.5": 200, "free": None},
         used_today={"gen4.5": 3},
-        max_monthly=10_000,
     )
 
 

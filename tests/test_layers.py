@@ -14,10 +14,10 @@ SOURCE = Path(runway_watch.__file__).parent
 
 LAYERS = (
     # L0: words. Everybody may use them.
-    {"errors", "job", "clock"},
+    {"errors", "job", "clock", "letters"},
     # L1: the pure core
-    {"states", "backoff", "hours", "polling", "wish"},
-    {"settle", "drops", "sidecar", "records", "media", "catalogue"},
+    {"states", "backoff", "hours", "polling", "wish", "sidecar"},
+    {"settle", "drops", "records", "media", "catalogue"},
     {"config", "breaker"},
     # L2: what happens next
     {"decide", "holds", "forecast"},

@@ -723,8 +723,6 @@ def test_jobs_are_found_by_where_they_are_and_what_they_are_called(ledger: Ledge
     assert [found.id for found in ledger.live()] == ["held", "new"]
     assert [found.id for found in ledger.latest(1)] == ["held", "new", "bad"]
     assert [found.id for found in ledger.held_and_failed()] == ["held", "bad"]
-    there = ledger.at_place(root="/srv/runway", place=Place.PROCESSING, folder="")
-    assert [found.id for found in there] == ["new", "held"]
     assert ids(ledger.in_state(S.HELD)) == ["held"]
     assert ledger.counts() == {"done": 1, "ready": 1, "failed": 1, "held": 1}
     assert ledger.job("nobody") is None

@@ -11,6 +11,7 @@ import pytest
 from runway_watch import log
 from runway_watch.config import LogSettings
 from runway_watch.job import State
+from runway_watch.letters import printable
 from runway_watch.states import TABLE
 from tests.samples import NOW, VERDICT, call, job
 
@@ -90,7 +91,7 @@ def test_a_name_cannot_steer_the_terminal_or_forge_a_line(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["été 🐈", "a\udc80b", "\x00"])
 def test_printing_never_raises(text: str) -> None:
-    log.printable(text).encode()
+    printable(text).encode()
     said("x.y", value=text).encode()
 
 

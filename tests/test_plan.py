@@ -91,7 +91,7 @@ def admit(site: Site, name: str, state: State = State.READY, **changes: Any) -> 
 
 def account(site: Site, *, ago: float = 0.0, **figures: Any) -> None:
     """Let the ledger remember a look at the account."""
-    plain = {"balance": 100_000, "concurrency": {}, "daily": {}, "used_today": {}, "max_monthly": None}
+    plain = {"balance": 100_000, "concurrency": {}, "daily": {}, "used_today": {}}
     with known(site) as ledger:
         ledger.remember(KEPT, {"at": clock.now() - ago} | plain | figures)
 

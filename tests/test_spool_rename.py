@@ -10,9 +10,9 @@ import pytest
 
 from runway_watch.errors import NameTaken
 from runway_watch.job import Input
-from runway_watch.spool import rename
+from runway_watch.spool import digest, rename
 from runway_watch.spool.carry import Leg, carry, of_input
-from runway_watch.spool.rename import digest, move, sync_folder
+from runway_watch.spool.rename import move, sync_folder
 from tests.samples import names
 
 Mover = Callable[[Path, Path], None]

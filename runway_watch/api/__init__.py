@@ -5,8 +5,7 @@ goes to the API's origin and nowhere else, nothing is sent twice by itself, and 
 our errors.
 """
 
-from runway_watch.api.addresses import is_loopback, is_plain
-from runway_watch.api.client import Api, Patience, Secret
+from runway_watch.api.client import Api, Patience
 from runway_watch.api.names import safe_filename
 from runway_watch.api.pace import Pacing
 from runway_watch.api.records import Account, Created, Slot, Task
@@ -20,10 +19,7 @@ __all__ = [
     "Pacing",
     "Patience",
     "Received",
-    "Secret",
     "Slot",
     "Task",
-    "is_loopback",
-    "is_plain",
     "safe_filename",
 ]

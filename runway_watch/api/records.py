@@ -56,7 +56,6 @@ class Account:
     concurrency: Mapping[str, int | None]
     daily: Mapping[str, int | None]
     used_today: Mapping[str, int]
-    max_monthly: int | None
 
 
 def _lost(what: str) -> AnswerLost:
@@ -119,7 +118,6 @@ def account(answer: Mapping[str, Any]) -> Account:
         concurrency=dict(_limits(models, "maxConcurrentGenerations")),
         daily=dict(_limits(models, "maxDailyGenerations")),
         used_today={name: n for name, n in _limits(used, "dailyGenerations") if n is not None},
-        max_monthly=_count(tier.get("maxMonthlyCreditSpend")),
     )
 
 

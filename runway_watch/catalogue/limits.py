@@ -12,8 +12,7 @@ from runway_watch.catalogue import media, published, words
 from runway_watch.catalogue.published import Node, Spec
 from runway_watch.catalogue.words import Path, Problem
 from runway_watch.job import MediaFacts
-
-_TAG = re.compile(r"[a-z][a-z0-9_]{2,15}")
+from runway_watch.sidecar import TAG
 
 
 def check(params: Mapping[str, Any], spec: Spec, facts: Mapping[str, MediaFacts]) -> Iterator[Problem]:
@@ -38,7 +37,7 @@ def _tags_of(tagged: Sequence[tuple[Path, str]]) -> Iterator[Problem]:
     count = Counter(tag for _, tag in tagged)
     seen = set()
     for path, tag in tagged:
-        if not _TAG.fullmatch(tag):
+        if not TAG.fullmatch(tag):
             rule = "3 to 16 small letters, digits or underscores, a letter first"
             yield Problem(path, f"{words.show(tag)} cannot be a tag: {rule}")
         elif count[tag] > 1 and tag in seen:

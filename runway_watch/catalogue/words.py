@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from runway_watch.catalogue import ratio, shapes
+from runway_watch.sidecar import JobTable
 
 Path = tuple[str | int, ...]
 
@@ -18,7 +19,6 @@ _KINDS: dict[object, str] = {
     float: "a number",
     bool: "true or false",
 }
-_JOB_KEYS = frozenset({"operation", "priority", "variations", "not_before", "max_credits", "force", "tag"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     near = nearest_name(snake(key), known)
     if near:
         return f"unknown; did you mean `{near}`?"
-    return "unknown; did you mean it in the `[job]` table?" if key in _JOB_KEYS else "unknown"
+    return "unknown; did you mean it in the `[job]` table?" if key in JobTable.model_fields else "unknown"
 
 
 def not_allowed(value: object, allowed: Sequence[Any]) -> str:

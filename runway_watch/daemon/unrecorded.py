@@ -16,13 +16,12 @@ from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Generation, Job, Output, Place, State
 from runway_watch.log import say
 from runway_watch.records import result
-from runway_watch.spool import RESULT, Listing, Spool, inventory
-from runway_watch.spool.rename import digest
+from runway_watch.spool import RESULT, Listing, Spool, digest, inventory
 from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import defaults
 
-_OUTPUT = re.compile(r"(?P<name>.+)\.out(?:-(?P<k>\d+))?\.[a-z0-9]+")
+_OUTPUT = re.compile(r"(?P<name>.+)\.out(?:-\d+)?\.[a-z0-9]+")
 
 
 def write_missing(bench: Bench, spool: Spool, new_id: Callable[[float], str]) -> None:

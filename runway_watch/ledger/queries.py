@@ -84,11 +84,6 @@ class Queries(Database):
             rows = db.execute(query.where(begun).group_by(jobs.c.root)).all()
         return {row[0]: row[1] for row in rows}
 
-    def at_place(self, *, root: str, place: Place, folder: str) -> list[Job]:
-        """Jobs whose files lie in a folder."""
-        there = (jobs.c.root == root) & (jobs.c.place == place) & (jobs.c.folder == folder)
-        return self._jobs(select(jobs).where(there).order_by(jobs.c.accepted_at.desc()))
-
     def held_and_failed(self) -> list[Job]:
         """Jobs that a person may put back to work, the oldest first."""
         states = jobs.c.state.in_(["held", "failed", "cancelled"])

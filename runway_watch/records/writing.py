@@ -9,13 +9,11 @@ import tomli_w
 
 from runway_watch.clock import as_utc
 from runway_watch.job import Generation, Job, Verdict
+from runway_watch.letters import STEERING
 
 SCHEMA = 1
 _KEPT = ("suffix", "dropped_as", "sha256", "size", "mtime_ns")
 """What is kept of an input; its inode says nothing once it has been restored from a backup."""
-
-_STEERING = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Letters within strings that steer a terminal, or turn round what stands beside them."""
 
 
 def result(
@@ -150,7 +148,12 @@ def _moment(name: str, value: Any) -> Any:
 
 def _text(table: Mapping[str, Any]) -> str:
     """As TOML that may be shown on any terminal: an escape reads back as the letter that it stands for."""
-    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", tomli_w.dumps(_without_none(table)))
+    return STEERING.sub(_escaped, tomli_w.dumps(_without_none(table)))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Within strings there are no line ends any more: those that there are hold the table together."""
+    return "\n" if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
 
 
 def _without_none(value: Any) -> Any:

@@ -57,9 +57,7 @@ def look(spot: Spot, settings: Settings) -> Drop:
     for candidate in found.candidates:
         if candidate.folder == spot.folder and spot.name in candidate.group.files:
             return _judge(candidate, spool, settings, beside)
-    why = found.waiting.get(
-        path, "it cannot be looked at: its folder is closed to us, or its name is not UTF-8"
-    )
+    why = found.waiting.get(path, _CLOSED)
     do = next((do for begins, do in _DO.items() if why.startswith(begins)), "")
     return Drop(_group_of(spot, found.seen), beside, why, do)
 

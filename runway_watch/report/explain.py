@@ -16,7 +16,7 @@ from runway_watch.config import Settings
 from runway_watch.errors import LedgerError
 from runway_watch.job import Job, Place
 from runway_watch.ledger import Ledger, holder
-from runway_watch.log import printable
+from runway_watch.letters import printable
 from runway_watch.report.dropped import look
 from runway_watch.report.finding import Spot, dropped_as, find, locate
 from runway_watch.report.places import Places

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runway_watch import clock, log
+from runway_watch import clock
 from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import KEPT
 from runway_watch.daemon.purser import hours_of
@@ -13,6 +13,7 @@ from runway_watch.errors import LedgerError, NoLedger
 from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
+from runway_watch.letters import printable
 from runway_watch.report.places import Places
 from runway_watch.report.standing import follows
 from runway_watch.spool import Spool
@@ -120,7 +121,7 @@ def _line(job: Job, calls: list[Generation], known: _Known) -> dict[str, Any]:
     waits = call.due_at > clock.now() and job.state not in (State.DONE, State.FAILED, State.CANCELLED)
     return {
         "job": job.id,
-        "path": log.printable(str(_where(job))),
+        "path": printable(str(_where(job))),
         "state": job.state.value,
         "operation": job.operation or None,
         "model": job.model or None,
@@ -164,7 +165,7 @@ def _waiting(watch: WatchSettings) -> Iterator[dict[str, str]]:
         f"{c.folder}/{name}".removeprefix("/"): _READY for c in found.candidates for name in c.group.files
     }
     for path, why in sorted((found.waiting | ready).items()):
-        yield {"path": log.printable(str(spool.where(Place.INBOX, path))), "why": log.printable(why)}
+        yield {"path": printable(str(spool.where(Place.INBOX, path))), "why": printable(why)}
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -1,10 +1,12 @@
 """The spool, the only room that moves files: the four folders of a watch."""
 
+from runway_watch.drops import ERROR, HELD, RESULT
 from runway_watch.spool.beneath import below
+from runway_watch.spool.checksum import digest, digest_of
 from runway_watch.spool.inventory import discard_halves, inventory
 from runway_watch.spool.reunite import reunite
 from runway_watch.spool.scan import Listing, scan
-from runway_watch.spool.spool import ERROR, HELD, RESULT, Spool
+from runway_watch.spool.spool import Spool
 
 __all__ = [
     "ERROR",
@@ -13,6 +15,8 @@ __all__ = [
     "Listing",
     "Spool",
     "below",
+    "digest",
+    "digest_of",
     "discard_halves",
     "inventory",
     "reunite",

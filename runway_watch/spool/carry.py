@@ -13,7 +13,8 @@ from pathlib import Path
 
 from runway_watch.errors import NameTaken
 from runway_watch.job import Input, Output
-from runway_watch.spool.rename import digest, move, sync_folder
+from runway_watch.spool.checksum import digest
+from runway_watch.spool.rename import move, sync_folder
 
 
 @dataclass(frozen=True, slots=True)

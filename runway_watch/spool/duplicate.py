@@ -1,12 +1,11 @@
 """A second name for a file's contents: a hard link where the filesystem has them, else a copy."""
 
-import hashlib
 import os
 import shutil
 import stat
 from pathlib import Path
 
-_BLOCK = 1 << 20
+from runway_watch.spool.checksum import digest_of
 
 
 def duplicate(source: Path, target: Path, *, sha256: str) -> bool:
@@ -36,16 +35,9 @@ def duplicate(source: Path, target: Path, *, sha256: str) -> bool:
             shutil.copyfile(source, target, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    if _digest(target) == sha256:
-        return True
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+        if digest_of(file) == sha256:
+            return True
     target.unlink()
     return False
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-        os.fsync(file.fileno())
-    return found.hexdigest()

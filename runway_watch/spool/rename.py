@@ -8,13 +8,13 @@ file is copied, synced, compared and only then removed.
 
 import ctypes
 import errno
-import hashlib
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from runway_watch.errors import NameTaken, SpoolError
+from runway_watch.spool.checksum import digest
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -53,12 +53,6 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(fd)
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _renameat2(source: Path, target: Path) -> int:

@@ -5,7 +5,6 @@ ledger before it is made, and making it again is harmless: a file that has arriv
 inode, or by its size and time where a network drive gives it a new one.
 """
 
-import hashlib
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,18 +13,15 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from runway_watch.drops import SIDECAR, numbered
+from runway_watch.drops import RECORDS, SIDECAR, numbered
 from runway_watch.errors import NameTaken, OutputGone, SpoolError
 from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
 from runway_watch.records import job_of
 from runway_watch.spool.beneath import opened
 from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
+from runway_watch.spool.checksum import digest_of
 from runway_watch.spool.duplicate import duplicate
 from runway_watch.spool.rename import sync_folder
-
-RESULT, ERROR, HELD = ".result.toml", ".error.toml", ".held.toml"
-_BLOCK = 1 << 20
-_RECORDS = (RESULT, ERROR, HELD)
 
 
 class Spool:
@@ -89,7 +85,7 @@ class Spool:
         """
         directory = self.where(place, folder)
         # What another group of this name would have counts too, so that outputs and records never meet.
-        endings = {*suffixes, *_RECORDS, *MEDIA_SUFFIXES, SIDECAR}
+        endings = {*suffixes, *RECORDS, *MEDIA_SUFFIXES, SIDECAR}
         names = (numbered(wanted, n) for n in count(after + 1))
         return next(n for n in names if not any(os.path.lexists(directory / (n + e)) for e in endings))
 
@@ -195,11 +191,8 @@ class Spool:
 
     def digest(self, job: Job, item: Input) -> str:
         """The SHA-256 of what lies in an input's place. Raises as `reading` does."""
-        found = hashlib.sha256()
         with self.reading(job, item) as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
-        return found.hexdigest()
+            return digest_of(file)
 
     def go_back(self, job: Job, outputs: Mapping[str, Output]) -> None:
         """Take back what `carry` has carried, for its name turned out to be no good."""

@@ -19,12 +19,11 @@ from runway_watch.errors import Refusal
 from runway_watch.job import MIN_MEDIA_BYTES, Generation, Input, Job, Reference, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
-from runway_watch.spool import below
+from runway_watch.spool import below, digest_of
 from runway_watch.stages.desk import Desk, Findings, Reading, Waits
 from runway_watch.wish import wish_of
 
 NO_OPERATION = "waits for its picture"
-_BLOCK = 1 << 20
 
 
 def admit(
@@ -137,7 +136,7 @@ def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) ->
             raise
         if not _is_sound(file, facts.extension, size, decodes=desk.decodes):
             return _incomplete(group.media, desk)
-        findings.digests[group.media] = _digest(file)
+        findings.digests[group.media] = digest_of(file)
         findings.facts[f"file:{group.media}"] = facts
     return None
 
@@ -204,7 +203,7 @@ def _refer(written: str, folder: str, desk: Desk, findings: Findings) -> Referen
         if not media.is_whole(file, facts.extension, size):
             raise Refusal("asset.truncated", f"{path} ends before its end.", hint="Put a whole copy there.")
         findings.facts[written] = facts
-        return Reference(path, _digest(file), size, facts.mime)
+        return Reference(path, digest_of(file), size, facts.mime)
 
 
 def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> None:
@@ -274,14 +273,6 @@ def _wish(findings: Findings, group: Group) -> str:
 def _input(group: Group, name: str, sight: Sight, digests: Mapping[str, str]) -> Input:
     suffix = drops.suffix_of(name, group)
     return Input(suffix, name, digests.get(name, ""), sight.size, sight.mtime_ns, sight.ino)
-
-
-def _digest(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while block := file.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _path(folder: str, name: str) -> str:
