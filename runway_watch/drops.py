@@ -37,6 +37,11 @@ class Group:
         return tuple(name for name in (self.media, self.sidecar) if name)
 
 
+def join(folder: str, name: str) -> str:
+    """The path of a file in a folder, `""` being the topmost."""
+    return f"{folder}/{name}" if folder else name
+
+
 def is_junk(name: str, ignore: Sequence[str] = ()) -> bool:
     """Whether a file or folder of this name is never a drop, whatever it holds."""
     folded = name.casefold()

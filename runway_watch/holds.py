@@ -165,14 +165,29 @@ def bars(hold: Hold, job: Job, call: Generation) -> bool:
     return False
 
 
-def unaffordable(job: Job, *, price: int | None, per_job: int) -> Verdict | None:
-    """The verdict on a job whose price turned out to be above what it may cost; None when it is not."""
-    caps = [cap for cap in (job.options.get("max_credits"), per_job or None) if cap is not None]
+TOO_DEAR = "Ask for less, or raise `max_credits`."
+"""What to do about a job that could cost more than it may."""
+
+
+def over_cap(price: int | None, *, max_credits: int | None, per_job: int) -> str | None:
+    """Why one job must not cost so much; None when it may.
+
+    Args:
+        price: the most that it could cost, in credits; None when nobody knows.
+        max_credits: the drop's own cap, None for none.
+        per_job: the operator's, 0 for none.
+    """
+    caps = [cap for cap in (max_credits, per_job or None) if cap is not None]
     if not caps or (price is not None and price <= min(caps)):
         return None
     known = "an unknown number of" if price is None else price
-    message = f"It could cost {known} credits; at most {min(caps)} are allowed for one job."
-    return Verdict("submit", "budget.job", message, hint="Ask for less, or raise `max_credits`.")
+    return f"It could cost {known} credits; at most {min(caps)} are allowed for one job."
+
+
+def unaffordable(job: Job, *, price: int | None, per_job: int) -> Verdict | None:
+    """The verdict on a job whose price turned out to be above what it may cost; None when it is not."""
+    why = over_cap(price, max_credits=job.options.get("max_credits"), per_job=per_job)
+    return None if why is None else Verdict("submit", "budget.job", why, hint=TOO_DEAR)
 
 
 def ways(state: State, outcome: Outcome, *, model: str) -> Iterator[tuple[str, bool]]:

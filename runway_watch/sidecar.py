@@ -129,6 +129,11 @@ def is_unfilled(raw: bytes) -> bool:
     return b"\0\0" in raw and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
+def is_optional(layers: Sequence[Sidecar]) -> bool:
+    """Whether a bare picture is a whole drop where these are the defaults."""
+    return layered(layers).job.get("sidecar") == "optional"
+
+
 def layered(layers: Sequence[Sidecar]) -> Sidecar:
     """Lay sidecars over each other, the most general first: a later key replaces an earlier one whole."""
     params: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from runway_watch.settle import Sight
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.desk import Candidate, Desk, Waits
 
 NOW = 1_800_000_000.0
 SIDECAR = b'prompt_text = "The scene comes to life"\n'
@@ -111,11 +111,8 @@ def desk(where: Spool, **changes: Any) -> Desk:
         place=Place.INBOX,
         reading=partial(where.in_place, Place.INBOX),
         referred=where.referred,
-        layers=(),
         api=ApiSettings(),
-        credits_per_job=0,
         now=NOW,
-        patient=True,
     )
     return replace(plain, **changes)
 
@@ -126,6 +123,7 @@ def judged(
     folder: str = "",
     group: Group | None = None,
     layers: tuple[Sidecar, ...] = (),
+    patient: bool = True,
     **changes: Any,
 ) -> tuple[Job, Generation] | Waits:
     """What admission makes of the one group that lies in a folder of the inbox."""
@@ -133,4 +131,5 @@ def judged(
     if group is None:
         [group] = pair([path.name for path in inbox.iterdir() if not path.is_dir()], optional=True)
     sights = {name: sight(inbox / name) for name in group.files}
-    return admit(group, folder, sights, desk=desk(where, layers=layers, **changes), job_id="j1")
+    candidate = Candidate(folder, group, sights, layers, patient)
+    return admit(candidate, desk=desk(where, **changes), job_id="j1")

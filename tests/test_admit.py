@@ -18,7 +18,7 @@ from runway_watch.job import Generation, Job, Place, State, Verdict
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Waits
+from runway_watch.stages.desk import Candidate, Waits
 from tests.samples import JPEG, NOW, PNG, SIDECAR, desk, drop, judged, picture, sight, spool
 
 STYLED = b"""
@@ -221,7 +221,7 @@ def test_a_file_that_goes_away_meanwhile_condemns_nobody(where: Spool, gone: str
     [group] = pair(["cat.png", "cat.prompt.toml"])
     sights = {name: sight(inbox / name) for name in group.files}
     (inbox / gone).unlink()
-    found = admit(group, "", sights, desk=desk(where), job_id="j1")
+    found = admit(Candidate("", group, sights), desk=desk(where), job_id="j1")
     assert found == Waits(f"{gone} went away while it was looked at", soon=True)
 
 
@@ -235,7 +235,7 @@ def test_what_was_written_after_the_scan_is_neither_accepted_nor_refused(
     sights = {name: sight(inbox / name) for name in group.files}
     drop(where, {"cat.png": PNG, "cat.prompt.toml": SIDECAR})
     sights |= {name: sight(inbox / name) for name in group.files if name != grown}
-    found = admit(group, "", sights, desk=desk(where, patient=patient), job_id="j1")
+    found = admit(Candidate("", group, sights, patient=patient), desk=desk(where), job_id="j1")
     assert found == Waits(f"{grown} is still being written", soon=True)
 
 

@@ -16,16 +16,15 @@ import pytest
 import runwayml
 from PIL import Image
 
-from runway_watch import drops, sidecar
+from runway_watch import drops
 from runway_watch.api import Api, Courier
-from runway_watch.config import ApiSettings
-from runway_watch.job import Done, Job, Place
-from runway_watch.settle import Sight
+from runway_watch.job import Done, Job
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk
+from runway_watch.stages.desk import Candidate
 from runway_watch.stages.submit import submit
 from runway_watch.stages.upload import parcels, upload
+from tests.samples import desk, sight
 from tests.test_api_loopback import KEY, Seen, loopback, raw, run
 from tests.test_api_wire import FIELDS, TASK, essence, parts
 
@@ -427,31 +426,11 @@ def drop(example: Example, root: Path) -> Job:
     (folder / f"{stem}.prompt.toml").write_text(example.sidecar, "utf-8")
     names = [path.name for path in folder.iterdir() if path.is_file()]
     (group,) = [g for g in drops.pair(names) if g.sidecar]
-    admitted = admit(
-        group,
-        example.folder,
-        {name: sight(folder / name) for name in group.files},
-        desk=Desk(
-            root=str(root),
-            place=Place.INBOX,
-            reading=spool.referred,
-            referred=spool.referred,
-            layers=[sidecar.EMPTY],
-            api=ApiSettings(),
-            credits_per_job=0,
-            now=0.0,
-            patient=False,
-        ),
-        job_id="1",
-    )
+    sights = {name: sight(folder / name) for name in group.files}
+    admitted = admit(Candidate(example.folder, group, sights), desk=desk(spool, now=0.0), job_id="1")
     assert isinstance(admitted, tuple), admitted
     assert admitted[0].verdict is None, admitted[0].verdict
     return admitted[0]
-
-
-def sight(path: Path) -> Sight:
-    found = path.stat()
-    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def from_us(example: Example, root: Path) -> list[Seen]:

@@ -1,25 +1,24 @@
 """One watch's inbox: look, admit, move. The scan is the truth; hints only bring it forward."""
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from runway_watch import clock, drops
-from runway_watch.clock import as_utc
 from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
+from runway_watch.daemon.naming import new_id
 from runway_watch.daemon.returning import Names, were_here, write_down
 from runway_watch.errors import LostUpdate, NameTaken, SpoolError
-from runway_watch.job import Generation, Job, Place, State, Verdict
+from runway_watch.job import Job, Place, State, Verdict
 from runway_watch.log import say
 from runway_watch.settle import Watched
 from runway_watch.spool import ERROR, Spool
-from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
-from runway_watch.stages.survey import Candidate, survey
+from runway_watch.stages.admit import Judged, judge
+from runway_watch.stages.desk import Candidate, Desk, Waits
+from runway_watch.stages.survey import survey
 
 _AT_A_TIME = 4
 """Groups that are looked at in parallel: hashing keeps that many threads busy."""
@@ -90,12 +89,12 @@ class Inbox:
         """Admit a batch. Returns whether one of them has to be looked at again soon."""
         limit = asyncio.Semaphore(_AT_A_TIME)
 
-        async def judge(candidate: Candidate) -> tuple[Job, Generation] | Waits:
+        async def look_at(candidate: Candidate) -> Judged | Waits:
             async with limit:
                 work = partial(asyncio.to_thread, self._judge, candidate)
                 return await guarded(work, instead=Waits, path=candidate.group.name)
 
-        judged = await asyncio.gather(*(judge(candidate) for candidate in candidates))
+        judged = await asyncio.gather(*(look_at(candidate) for candidate in candidates))
         admitted = [verdict for verdict in judged if not isinstance(verdict, Waits)]
         changed = False
         if admitted:
@@ -106,35 +105,19 @@ class Inbox:
             self.bench.wake()
         return changed or any(isinstance(verdict, Waits) and verdict.soon for verdict in judged)
 
-    def _unchanged(self, admitted: list[tuple[Job, Generation]]) -> list[tuple[Job, Generation]]:
+    def _unchanged(self, admitted: list[Judged]) -> list[Judged]:
         """Those whose files are still what was judged; the others are looked at again."""
         return [(job, call) for job, call in admitted if self.spool.is_unchanged(job)]
 
-    def _judge(self, candidate: Candidate) -> tuple[Job, Generation] | Waits:
+    def _judge(self, candidate: Candidate) -> Judged | Waits:
         now = clock.now()
-        desk = Desk(
-            root=str(self.spool.root),
-            place=Place.INBOX,
-            reading=self.spool.referred,
-            referred=self.spool.referred,
-            layers=candidate.layers,
-            api=self.bench.settings.api,
-            credits_per_job=self.bench.settings.budget.credits_per_job,
-            now=now,
-            patient=candidate.patient,
-        )
-        try:
-            judged = admit(
-                candidate.group, candidate.folder, candidate.sights, desk=desk, job_id=_new_id(now)
-            )
-        except (SpoolError, OSError) as error:
-            judged = Waits(f"cannot be read: {error}")
+        desk = Desk.at(Place.INBOX, self.spool, self.bench.settings, now=now)
+        judged = judge(candidate, desk=desk, job_id=new_id(now))
         if isinstance(judged, Waits):
-            why = {f"{candidate.folder}/{n}".removeprefix("/"): judged.why for n in candidate.group.files}
-            self.waiting |= why
+            self.waiting |= dict.fromkeys(candidate.paths, judged.why)
         return judged
 
-    async def _move_in(self, admitted: list[tuple[Job, Generation]]) -> None:
+    async def _move_in(self, admitted: list[Judged]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
         earlier, taken = await were_here(self.bench, self.spool, [job for job, _ in admitted])
         jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
@@ -222,8 +205,3 @@ def _tell(job: Job) -> None:
         code=verdict.code if verdict else None,
         message=verdict.message if verdict else None,
     )
-
-
-def _new_id(now: float) -> str:
-    """A job's name: its day, so that people can find it, and enough chance to be the only one."""
-    return f"{as_utc(now):%y%m%d}-{secrets.token_hex(4)}"

@@ -19,7 +19,7 @@ from runway_watch.records import error as error_record
 from runway_watch.settle import Sight
 from runway_watch.spool import ERROR, HELD, Spool
 from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.desk import Candidate, Desk, Waits
 from runway_watch.stages.survey import defaults
 
 
@@ -120,18 +120,9 @@ def _judge(bench: Bench, spool: Spool, was: Job) -> tuple[Job, Generation] | Non
         return None
     sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
     group = Group(was.name, names.get(was.media_suffix), sidecars[0] if sidecars else None)
-    desk = Desk(
-        root=was.root,
-        place=Place.FAILED,
-        reading=partial(spool.in_place, Place.FAILED),
-        referred=spool.referred,
-        layers=defaults(spool, bench.watch_of(was.root), was.folder),
-        api=bench.settings.api,
-        credits_per_job=bench.settings.budget.credits_per_job,
-        now=clock.now(),
-        patient=False,
-    )
-    judged = admit(group, was.folder, sights, desk=desk, job_id=was.id)
+    candidate = Candidate(was.folder, group, sights, defaults(spool, bench.watch_of(was.root), was.folder))
+    desk = Desk.at(Place.FAILED, spool, bench.settings, now=clock.now())
+    judged = admit(candidate, desk=desk, job_id=was.id)
     return None if isinstance(judged, Waits) else judged
 
 

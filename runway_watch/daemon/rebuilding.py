@@ -6,15 +6,14 @@ does it again.
 """
 
 import asyncio
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runway_watch import clock
-from runway_watch.clock import as_utc
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.restored import restored
 from runway_watch.daemon.unrecorded import write_missing
+from runway_watch.drops import join
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Place, State
 from runway_watch.ledger import Ledger, file_of
@@ -78,7 +77,7 @@ def _told(bench: Bench, spool: Spool) -> list[Restored]:
         SpoolError: the folders are in trouble.
     """
     with _spool_errors(spool):
-        write_missing(bench, spool, new_id)
+        write_missing(bench, spool)
     found: dict[str, Restored] = {}
     for place, ending in _RECORDS.items():
         for listing in _listings(spool, place):
@@ -103,14 +102,9 @@ def _spool_errors(spool: Spool) -> Iterator[None]:
         raise SpoolError(f"{error.filename or spool.root}: {error.strerror}") from error
 
 
-def new_id(now: float) -> str:
-    """A job's name, for one that has lost its own: its day, and enough chance to be the only one."""
-    return f"{as_utc(now):%y%m%d}-{secrets.token_hex(4)}"
-
-
 def _record(spool: Spool, place: Place, listing: Listing, name: str) -> Record | None:
     """A record; None for what is none, or is not for us to read."""
-    path = f"{listing.path}/{name}".removeprefix("/")
+    path = join(listing.path, name)
     try:
         with spool.in_place(place, path) as file:
             record = read(file.read(_MAX_BYTES).decode())

@@ -10,14 +10,14 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from itertools import islice
 
 from runway_watch import clock, drops, sidecar
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.rebuilding import TAKES_LONG, new_id
+from runway_watch.daemon.naming import new_id
+from runway_watch.daemon.rebuilding import TAKES_LONG
 from runway_watch.decide import UNCERTAIN, doubt
-from runway_watch.drops import Group
+from runway_watch.drops import join
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Generation, Job, Place, State
 from runway_watch.ledger.restoring import Restored, ids, restore
@@ -25,9 +25,9 @@ from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.records import Record, read
 from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory, reunite
-from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
-from runway_watch.stages.survey import defaults, join
+from runway_watch.stages.admit import judge
+from runway_watch.stages.desk import Candidate, Desk, Waits
+from runway_watch.stages.survey import defaults
 
 LOST = "the ledger was lost, and with it whether this had been sent"
 _AT_A_TIME = 64
@@ -40,10 +40,7 @@ _MAX_BYTES = 1 << 16
 class _Stray:
     """A drop that no row knows, with the record of its being held, if it was."""
 
-    folder: str
-    group: Group
-    listing: Listing
-    layers: tuple[sidecar.Sidecar, ...]
+    candidate: Candidate
     record: Record | None
 
 
@@ -113,11 +110,12 @@ def _sort(bench: Bench, spool: Spool, listing: Listing, known: Collection[str]) 
         _unknown(spool, folder, inputs, str(error))
         return
     _unknown(spool, folder, drops.unsupported(inputs), "neither a picture, a film, a sound nor a sidecar")
-    for group in drops.pair(inputs, optional=sidecar.layered(layers).job.get("sidecar") == "optional"):
+    for group in drops.pair(inputs, optional=sidecar.is_optional(layers)):
         if group.why:
             _unknown(spool, folder, group.files, group.why)
         else:
-            yield _Stray(folder, group, listing, layers, _record(spool, listing, group.name))
+            candidate = Candidate(folder, group, listing.files, layers)
+            yield _Stray(candidate, _record(spool, listing, group.name))
 
 
 def _record(spool: Spool, listing: Listing, name: str) -> Record | None:
@@ -147,25 +145,12 @@ def _judge_all(bench: Bench, spool: Spool, strays: list[_Stray], taken: set[str]
 
 def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restored | None:
     """A job from a look at its files; None for what is no drop, or cannot be read."""
-    now, record = clock.now(), stray.record
-    desk = Desk(
-        root=str(spool.root),
-        place=Place.PROCESSING,
-        reading=partial(spool.in_place, Place.PROCESSING),
-        referred=spool.referred,
-        layers=stray.layers,
-        api=bench.settings.api,
-        credits_per_job=0,
-        now=now,
-        patient=False,
-    )
+    now, record, candidate = clock.now(), stray.record, stray.candidate
     own = record.job if record is not None and record.job not in taken else new_id(now)
-    try:
-        found = admit(stray.group, stray.folder, stray.listing.files, desk=desk, job_id=own)
-    except (SpoolError, OSError) as error:
-        found = Waits(f"cannot be read: {error}")
+    desk = replace(Desk.at(Place.PROCESSING, spool, bench.settings, now=now), credits_per_job=0)
+    found = judge(candidate, desk=desk, job_id=own)
     if isinstance(found, Waits):
-        _unknown(spool, stray.folder, stray.group.files, found.why)
+        _unknown(spool, candidate.folder, candidate.group.files, found.why)
         return None
     taken.add(own)
     job, call = found

@@ -5,12 +5,13 @@ everything else in done/, and the same drop is not paid for once more.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from runway_watch import drops, sidecar
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.naming import new_id
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Generation, Job, Output, Place, State
@@ -18,24 +19,21 @@ from runway_watch.log import say
 from runway_watch.records import result
 from runway_watch.spool import RESULT, Listing, Spool, digest, inventory
 from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.desk import Candidate, Desk, Waits
 from runway_watch.stages.survey import defaults
 
 _OUTPUT = re.compile(r"(?P<name>.+)\.out(?:-\d+)?\.[a-z0-9]+")
 
 
-def write_missing(bench: Bench, spool: Spool, new_id: Callable[[float], str]) -> None:
+def write_missing(bench: Bench, spool: Spool) -> None:
     """Write a record beside each drop in done/ that has outputs and none.
-
-    Args:
-        new_id: names a job that was done at a moment.
 
     Raises:
         OSError, SpoolError: the folders are in trouble.
     """
     for listing in inventory(spool.where(Place.DONE, "")):
         for group in _unrecorded(bench, spool, listing):
-            _write(bench, spool, listing, group, new_id)
+            _write(bench, spool, listing, group)
 
 
 def _unrecorded(bench: Bench, spool: Spool, listing: Listing) -> Iterator[Group]:
@@ -48,31 +46,19 @@ def _unrecorded(bench: Bench, spool: Spool, listing: Listing) -> Iterator[Group]
         layers = defaults(spool, bench.watch_of(str(spool.root)), listing.path)
     except (Refusal, SpoolError):
         return
-    optional = sidecar.layered(layers).job.get("sidecar") == "optional"
-    groups = drops.pair(inputs, optional=optional)
+    groups = drops.pair(inputs, optional=sidecar.is_optional(layers))
     yield from (group for group in groups if group.name in lacking and not group.why)
 
 
-def _write(
-    bench: Bench, spool: Spool, listing: Listing, group: Group, new_id: Callable[[float], str]
-) -> None:
+def _write(bench: Bench, spool: Spool, listing: Listing, group: Group) -> None:
     """Write one, if it is a good drop to this day."""
     names = sorted((n for n in listing.files if _is_of(n, group)), key=lambda n: (len(n), n))
     if any(spool.where(Place.DONE, listing.path, name).is_symlink() for name in names):
         return  # no output of ours
     at = min(listing.files[name].mtime_ns for name in names) / 1e9
-    desk = Desk(
-        root=str(spool.root),
-        place=Place.DONE,
-        reading=partial(spool.in_place, Place.DONE),
-        referred=spool.referred,
-        layers=defaults(spool, bench.watch_of(str(spool.root)), listing.path),
-        api=bench.settings.api,
-        credits_per_job=0,
-        now=at,
-        patient=False,
-    )
-    found = admit(group, listing.path, listing.files, desk=desk, job_id=new_id(at))
+    desk = replace(Desk.at(Place.DONE, spool, bench.settings, now=at), credits_per_job=0)
+    layers = defaults(spool, bench.watch_of(str(spool.root)), listing.path)
+    found = admit(Candidate(listing.path, group, listing.files, layers), desk=desk, job_id=new_id(at))
     if isinstance(found, Waits) or found[0].verdict is not None:
         return
     job, call = found[0], _call(spool, found[0], listing, names, at)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from runway_watch import clock, drops
 from runway_watch.config import Settings
-from runway_watch.drops import FOLDER_DEFAULTS
+from runway_watch.drops import FOLDER_DEFAULTS, join
 from runway_watch.errors import Refusal, SpoolError
-from runway_watch.job import Generation, Job, Place
+from runway_watch.job import Place
 from runway_watch.report.finding import Spot
 from runway_watch.spool import Spool
-from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
-from runway_watch.stages.survey import UNSUPPORTED, Candidate, defaults, join, survey
+from runway_watch.stages.admit import Judged, judge
+from runway_watch.stages.desk import Candidate, Desk, Waits
+from runway_watch.stages.survey import UNSUPPORTED, as_it_lies, defaults
 
 _JUNK = "such a name is never taken for a drop, nor what lies below a folder of such a name"
 _DEFAULTS = "it gives defaults to the drops in its folder and below"
@@ -39,7 +39,7 @@ class Drop:
     defaults: tuple[str, ...] = ()
     why: str = ""
     do: str = ""
-    judged: tuple[Job, Generation] | None = None
+    judged: Judged | None = None
 
 
 def look(spot: Spot, settings: Settings) -> Drop:
@@ -51,8 +51,7 @@ def look(spot: Spot, settings: Settings) -> Drop:
     spool, path = Spool(spot.watch.root), join(spot.folder, spot.name)
     if passed_over := _passed_over(spot, spool):
         return passed_over
-    still = spot.watch.model_copy(update={"settle_seconds": 0.0})  # nobody knows how long it has been still
-    found = survey(spool, still, {}, clock.monotonic())
+    found = as_it_lies(spool, spot.watch)
     beside = tuple(_defaults(spool, spot.folder))
     for candidate in found.candidates:
         if candidate.folder == spot.folder and spot.name in candidate.group.files:
@@ -103,22 +102,8 @@ def _group_of(spot: Spot, seen: Collection[str]) -> tuple[str, ...]:
 
 
 def _judge(candidate: Candidate, spool: Spool, settings: Settings, beside: tuple[str, ...]) -> Drop:
-    desk = Desk(
-        root=str(spool.root),
-        place=Place.INBOX,
-        reading=spool.referred,
-        referred=spool.referred,
-        layers=candidate.layers,
-        api=settings.api,
-        credits_per_job=settings.budget.credits_per_job,
-        now=clock.now(),
-        patient=candidate.patient,
-    )
-    group = candidate.group
-    try:
-        judged = admit(group, candidate.folder, candidate.sights, desk=desk, job_id="")
-    except (SpoolError, OSError) as error:
-        judged = Waits(f"cannot be read: {error}")
+    desk = Desk.at(Place.INBOX, spool, settings, now=clock.now())
+    judged = judge(candidate, desk=desk, job_id="")
     if isinstance(judged, Waits):
-        return Drop(group.files, beside, judged.why)
-    return Drop(group.files, beside, judged=judged)
+        return Drop(candidate.group.files, beside, judged.why)
+    return Drop(candidate.group.files, beside, judged=judged)

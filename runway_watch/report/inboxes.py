@@ -6,21 +6,17 @@ dropped counts as settled, and pictures are not decoded, which takes six times a
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from runway_watch import clock
 from runway_watch.config import Settings, WatchSettings
-from runway_watch.errors import SpoolError
-from runway_watch.job import Generation, Job, Place
+from runway_watch.job import Place
 from runway_watch.spool import Spool
-from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Desk, Waits
-from runway_watch.stages.survey import Candidate, join, survey
-
-Judged = tuple[Job, Generation]
-"""A drop as a job, ready or refused, with its generation."""
+from runway_watch.stages.admit import Judged, judge
+from runway_watch.stages.desk import Candidate, Desk, Waits
+from runway_watch.stages.survey import as_it_lies
 
 Part = tuple[WatchSettings, str]
 """A watch, and the folder or file below its inbox that is meant; "" for all of it."""
@@ -80,24 +76,18 @@ def name(settings: Settings, root: str, path: str) -> str:
 
 
 def _look(spool: Spool, watch: WatchSettings, part: str, settings: Settings, found: Found) -> None:
-    still = watch.model_copy(update={"settle_seconds": 0.0})
-    seen = survey(spool, still, {}, clock.monotonic())
+    seen = as_it_lies(spool, watch)
     waiting = {path: why for path, why in seen.waiting.items() if _in(part, path)}
     for candidate in seen.candidates:
-        paths = _paths(candidate)
-        if not any(_in(part, path) for path in paths):
+        if not any(_in(part, path) for path in candidate.paths):
             continue
         judged = _judge(candidate, spool, settings)
         if isinstance(judged, Waits):
-            waiting |= dict.fromkeys(paths, judged.why)
+            waiting |= dict.fromkeys(candidate.paths, judged.why)
         else:
             found.drops.append(judged)
     called = partial(name, settings, str(watch.root))
     found.waiting += [(called(path), why) for path, why in sorted(waiting.items())]
-
-
-def _paths(candidate: Candidate) -> list[str]:
-    return [join(candidate.folder, name) for name in candidate.group.files]
 
 
 def _in(part: str, path: str) -> bool:
@@ -105,20 +95,6 @@ def _in(part: str, path: str) -> bool:
 
 
 def _judge(candidate: Candidate, spool: Spool, settings: Settings) -> Judged | Waits:
-    desk = Desk(
-        root=str(spool.root),
-        place=Place.INBOX,
-        reading=spool.referred,
-        referred=spool.referred,
-        layers=candidate.layers,
-        api=settings.api,
-        credits_per_job=settings.budget.credits_per_job,
-        now=clock.now(),
-        patient=candidate.patient,
-        decodes=False,
-    )
-    label = f"{spool.root}/{join(candidate.folder, candidate.group.name)}"  # it has no number yet
-    try:
-        return admit(candidate.group, candidate.folder, candidate.sights, desk=desk, job_id=label)
-    except (SpoolError, OSError) as error:
-        return Waits(f"cannot be read: {error}")
+    desk = replace(Desk.at(Place.INBOX, spool, settings, now=clock.now()), decodes=False)
+    label = f"{spool.root}/{candidate.path(candidate.group.name)}"  # it has no number yet
+    return judge(candidate, desk=desk, job_id=label)

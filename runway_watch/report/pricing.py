@@ -16,8 +16,9 @@ from runway_watch.errors import SpoolError
 from runway_watch.holds import unaffordable
 from runway_watch.job import Generation, Job, State, Verdict
 from runway_watch.ledger import Ledger
-from runway_watch.report.inboxes import Judged, name
+from runway_watch.report.inboxes import name
 from runway_watch.spool import Spool
+from runway_watch.stages.admit import Judged
 from runway_watch.stages.earlier import earlier
 from runway_watch.stages.share import is_there, shares_failure
 from runway_watch.states import CAN_RETURN, WAITING

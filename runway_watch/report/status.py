@@ -17,7 +17,7 @@ from runway_watch.letters import printable
 from runway_watch.report.places import Places
 from runway_watch.report.standing import follows
 from runway_watch.spool import Spool
-from runway_watch.stages.survey import survey
+from runway_watch.stages.survey import as_it_lies
 
 SCHEMA = 1
 _READY = "complete: it is looked at with the next scan"
@@ -155,15 +155,12 @@ def _where(job: Job) -> str:
 def _waiting(watch: WatchSettings) -> Iterator[dict[str, str]]:
     """Files in the inbox and why they are there; nothing is known of how long they have been still."""
     spool = Spool(watch.root)
-    still = watch.model_copy(update={"settle_seconds": 0.0})
     try:
-        found = survey(spool, still, {}, clock.monotonic())
+        found = as_it_lies(spool, watch)
     except OSError as error:
         yield {"path": str(spool.inbox), "why": f"cannot be read: {error.strerror}"}
         return
-    ready = {
-        f"{c.folder}/{name}".removeprefix("/"): _READY for c in found.candidates for name in c.group.files
-    }
+    ready = {path: _READY for candidate in found.candidates for path in candidate.paths}
     for path, why in sorted((found.waiting | ready).items()):
         yield {"path": printable(str(spool.where(Place.INBOX, path))), "why": printable(why)}
 

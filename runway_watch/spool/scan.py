@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runway_watch.drops import is_junk
+from runway_watch.drops import is_junk, join
 from runway_watch.settle import Sight
 
 
@@ -46,7 +46,7 @@ def look(top: Path, path: str, ignore: Sequence[str]) -> tuple[Listing, list[str
             if is_junk(entry.name, ignore) or not _is_text(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                folders.append(f"{path}/{entry.name}" if path else entry.name)
+                folders.append(join(path, entry.name))
             elif (sight := _sight(entry)) is not None:
                 files[entry.name] = sight
     return Listing(path, files), folders

@@ -1,97 +1,81 @@
 """Admit: look at a settled group of files and accept it, refuse it, or say what it waits for.
 
 Everything that can be known without paying is checked here, and everything that is wrong is told at once.
-Each file is opened once, without following links; what is checked is what is hashed.
 """
 
-import hashlib
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from pathlib import PurePosixPath
-from typing import BinaryIO
 
-from runway_watch import catalogue, drops, media, sidecar
+from runway_watch import catalogue, drops, sidecar
 from runway_watch.drops import Group
-from runway_watch.errors import Refusal
-from runway_watch.job import MIN_MEDIA_BYTES, Generation, Input, Job, Reference, State
+from runway_watch.errors import Refusal, SpoolError
+from runway_watch.holds import TOO_DEAR, over_cap
+from runway_watch.job import Generation, Input, Job, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
-from runway_watch.spool import below, digest_of
-from runway_watch.stages.desk import Desk, Findings, Reading, Waits
+from runway_watch.stages.desk import Candidate, Desk, Findings, Waits
+from runway_watch.stages.inspecting import (
+    Unsettled,
+    look_at_media,
+    look_at_references,
+    read_sidecar,
+    steady,
+)
 from runway_watch.wish import wish_of
 
 NO_OPERATION = "waits for its picture"
 
+Judged = tuple[Job, Generation]
+"""A job that is `ready`, or one that is `retiring` with its verdict; and its generation."""
 
-def admit(
-    group: Group, folder: str, sights: Mapping[str, Sight], *, desk: Desk, job_id: str
-) -> tuple[Job, Generation] | Waits:
+
+def admit(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
     """Judge a group whose files have settled.
 
     Args:
-        group: which files belong together.
-        folder: the folder below the inbox that they lie in.
-        sights: size, time and inode of each file, by name.
+        candidate: the group.
         desk: everything else that is needed.
         job_id: what the job will be called.
 
     Returns:
-        A job that is `ready`, or one that is `retiring` with its verdict; or what the group waits for.
+        The job, accepted or refused; or what the group waits for.
 
     Raises:
         SpoolError, OSError: the folder is in trouble; nothing is known about the group.
     """
     findings = Findings()
-    steady = partial(_steady, desk.reading, {_path(folder, name): sights[name] for name in group.files})
     try:
-        waits = _look(group, folder, replace(desk, reading=steady), findings)
-    except _Unsettled as change:
+        waits = _look(candidate, replace(desk, reading=steady(desk.reading, candidate)), findings)
+    except Unsettled as change:
         return Waits(str(change), soon=True)
-    return waits or _job(group, folder, sights, desk=desk, findings=findings, job_id=job_id)
+    return waits or _job(candidate, desk=desk, findings=findings, job_id=job_id)
 
 
-class _Unsettled(Exception):
-    """A file of the group is not what the scan saw: nothing is concluded from what was found in it."""
+def judge(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
+    """The same, where trouble with the folder is one more thing to wait for."""
+    try:
+        return admit(candidate, desk=desk, job_id=job_id)
+    except (SpoolError, OSError) as error:
+        return Waits(f"cannot be read: {error}")
 
 
-@contextmanager
-def _steady(reading: Reading, sights: Mapping[str, Sight], path: str) -> Iterator[BinaryIO]:
-    """Open a file of the group; what is looked at has to be what the scan saw, and to stay it meanwhile."""
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(reading(path))
-        except Refusal as refusal:
-            if refusal.code == "reference.missing":
-                raise _Unsettled(f"{path} went away while it was looked at") from None
-            raise
-        try:
-            yield file
-        finally:
-            found, seen = os.fstat(file.fileno()), sights[path]
-            if (found.st_size, found.st_mtime_ns) != (seen.size, seen.mtime_ns):
-                raise _Unsettled(f"{path} is still being written")
-
-
-def _look(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
+def _look(candidate: Candidate, desk: Desk, findings: Findings) -> Waits | None:
     """Fill in the findings. Returns what the group waits for, if it is no drop yet."""
     waits: Waits | None = None
     with findings.noting():
-        _check_names(group)
+        _check_names(candidate.group)
     with findings.noting():
-        waits = _look_at_media(group, folder, desk, findings)
+        waits = look_at_media(candidate, desk, findings)
     if waits is not None:
         return waits
     with findings.noting():
-        own = _read_sidecar(group, folder, desk, findings)
-        return own if isinstance(own, Waits) else _look_at_wish(group, folder, own, desk, findings)
+        own = read_sidecar(candidate, desk, findings)
+        return own if isinstance(own, Waits) else _look_at_wish(candidate, own, desk, findings)
     return None
 
 
-def _look_at_wish(group: Group, folder: str, own: Sidecar, desk: Desk, findings: Findings) -> Waits | None:
-    merged = sidecar.layered([*desk.layers, own])
+def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Findings) -> Waits | None:
+    merged, group = sidecar.layered([*candidate.layers, own]), candidate.group
     with findings.noting():
         findings.table = sidecar.read_job(merged.job, name=group.sidecar or "the folder's defaults")
     operation = _operation(group, merged)
@@ -99,7 +83,7 @@ def _look_at_wish(group: Group, folder: str, own: Sidecar, desk: Desk, findings:
     if group.media is None and catalogue.awaits_media(operation, merged.params, tag=tag):
         return Waits(NO_OPERATION)
     with findings.noting():
-        _look_at_references(folder, desk, findings, merged)
+        look_at_references(candidate.folder, merged, desk, findings)
     with findings.noting():
         findings.request = catalogue.resolve(
             operation,
@@ -123,52 +107,6 @@ def _check_names(group: Group) -> None:
         )
 
 
-def _look_at_media(group: Group, folder: str, desk: Desk, findings: Findings) -> Waits | None:
-    if group.media is None:
-        return None
-    with desk.reading(_path(folder, group.media)) as file:
-        size = file.seek(0, 2)
-        try:
-            facts = media.look(file, name=group.media, size=size)
-        except Refusal as refusal:
-            if refusal.code == "asset.truncated" or size == 0 or _is_begun(file, size):
-                return _incomplete(group.media, desk)
-            raise
-        if not _is_sound(file, facts.extension, size, decodes=desk.decodes):
-            return _incomplete(group.media, desk)
-        findings.digests[group.media] = digest_of(file)
-        findings.facts[f"file:{group.media}"] = facts
-    return None
-
-
-def _is_sound(file: BinaryIO, extension: str, size: int, *, decodes: bool) -> bool:
-    """Whether a file is there to its last byte, and is a picture that can be decoded if it is a picture."""
-    if not media.is_whole(file, extension, size):
-        return False
-    return not decodes or media.decodes(file, extension) is not False
-
-
-def _is_begun(file: BinaryIO, size: int) -> bool:
-    """Whether a file that is too small is the beginning of a picture rather than a small one."""
-    if size >= MIN_MEDIA_BYTES:
-        return False
-    file.seek(0)
-    sniffed = media.sniff(file.read(MIN_MEDIA_BYTES))
-    return sniffed is not None and sniffed[0] == "image" and not media.is_whole(file, sniffed[1], size)
-
-
-def _read_sidecar(group: Group, folder: str, desk: Desk, findings: Findings) -> Sidecar | Waits:
-    if group.sidecar is None:
-        return sidecar.EMPTY
-    with desk.reading(_path(folder, group.sidecar)) as file:
-        raw = file.read(sidecar.MAX_BYTES + 1)
-        size = file.seek(0, 2)
-    findings.digests[group.sidecar] = hashlib.sha256(raw).hexdigest()
-    if desk.patient and sidecar.is_unfilled(raw):
-        return Waits(f"{group.sidecar} is still being written", soon=True)
-    return sidecar.parse(raw if size <= sidecar.MAX_BYTES else bytes(size), name=group.sidecar)
-
-
 def _operation(group: Group, merged: Sidecar) -> str:
     named = merged.job.get("operation")
     if isinstance(named, str):
@@ -177,67 +115,21 @@ def _operation(group: Group, merged: Sidecar) -> str:
     return catalogue.DEFAULT_OPERATION.get(kind or "image", f"(none for a dropped {kind})")
 
 
-def _look_at_references(folder: str, desk: Desk, findings: Findings, merged: Sidecar) -> None:
-    problems: list[Refusal] = []
-    for written in catalogue.references(merged.params):
-        if written in findings.facts:
-            continue
-        try:
-            findings.references[written] = _refer(written, folder, desk, findings)
-        except Refusal as refusal:
-            problems.append(refusal)
-    if problems:
-        raise Refusal(
-            problems[0].code,
-            problems[0].message,
-            hint=problems[0].hint,
-            problems=[p.message for p in problems],
-        )
-
-
-def _refer(written: str, folder: str, desk: Desk, findings: Findings) -> Reference:
-    path = below(folder, written.removeprefix("file:"))
-    with desk.referred(path) as file:
-        size = file.seek(0, 2)
-        facts = media.look(file, name=PurePosixPath(path).name, size=size)
-        if not media.is_whole(file, facts.extension, size):
-            raise Refusal("asset.truncated", f"{path} ends before its end.", hint="Put a whole copy there.")
-        findings.facts[written] = facts
-        return Reference(path, digest_of(file), size, facts.mime)
-
-
 def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> None:
-    caps = [cap for cap in (table.max_credits, desk.credits_per_job or None) if cap is not None]
-    if not caps or (request.credits is not None and request.credits <= min(caps)):
-        return
-    price = "an unknown number of" if request.credits is None else request.credits
-    raise Refusal(
-        "budget.job",
-        f"It could cost {price} credits; at most {min(caps)} are allowed for one job.",
-        hint=request.price_note or "Ask for less, or raise `max_credits`.",
-    )
+    why = over_cap(request.credits, max_credits=table.max_credits, per_job=desk.credits_per_job)
+    if why is not None:
+        raise Refusal("budget.job", why, hint=request.price_note or TOO_DEAR)
 
 
-def _incomplete(name: str, desk: Desk) -> Waits:
-    if desk.patient:
-        return Waits(f"{name} is still arriving", soon=True)
-    raise Refusal(
-        "asset.truncated",
-        f"{name} ends before its end: it is damaged, or its copying was broken off.",
-        hint="Copy the file again.",
-    )
-
-
-def _job(
-    group: Group, folder: str, sights: Mapping[str, Sight], *, desk: Desk, findings: Findings, job_id: str
-) -> tuple[Job, Generation]:
+def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -> Judged:
+    group, sights = candidate.group, candidate.sights
     request, table, verdict = findings.request, findings.table, findings.verdict()
     facts = findings.facts.get(f"file:{group.media}")
     state = State.RETIRING if verdict else State.READY
     job = Job(
         id=job_id,
         root=desk.root,
-        folder=folder,
+        folder=candidate.folder,
         name=group.name,
         dropped_as=group.name,
         place=desk.place,
@@ -273,7 +165,3 @@ def _wish(findings: Findings, group: Group) -> str:
 def _input(group: Group, name: str, sight: Sight, digests: Mapping[str, str]) -> Input:
     suffix = drops.suffix_of(name, group)
     return Input(suffix, name, digests.get(name, ""), sight.size, sight.mtime_ns, sight.ino)
-
-
-def _path(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name

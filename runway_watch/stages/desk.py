@@ -1,34 +1,64 @@
 """What admission works with: the desk it is given, and the findings it gathers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, Self
 
 from runway_watch import catalogue
-from runway_watch.config import ApiSettings
+from runway_watch.config import ApiSettings, Settings
+from runway_watch.drops import Group, join
 from runway_watch.errors import Refusal
 from runway_watch.job import MediaFacts, Place, Reference, Verdict
+from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
+from runway_watch.spool import Spool
 
 Reading = Callable[[str], AbstractContextManager[BinaryIO]]
 """Opens a file by its path; Refusal when it is not there or no plain file."""
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A group whose files have settled.
+
+    Args:
+        folder: in which it lies, below its place.
+        group: which files belong together.
+        sights: size, time and inode of each file, by name.
+        layers: defaults for its folder, the most general first.
+        patient: a file that is not whole yet may still become so.
+    """
+
+    folder: str
+    group: Group
+    sights: Mapping[str, Sight]
+    layers: Sequence[Sidecar] = ()
+    patient: bool = False
+
+    def path(self, name: str) -> str:
+        """Where one of its files lies, below its place."""
+        return join(self.folder, name)
+
+    @property
+    def paths(self) -> list[str]:
+        """Where its files lie, below its place."""
+        return [self.path(name) for name in self.group.files]
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """What the one who admits needs besides the files.
+    """What the one who admits needs besides the candidate.
 
     Args:
         root: the watch's root, as the ledger names it.
-        place: the folder in which the group lies: inbox, or failed when it is looked at again.
-        reading: opens a file of the group by its path below that folder.
+        place: where the candidate lies: inbox, or failed when it is looked at again.
+        reading: opens a file of the candidate by its path below that place.
         referred: opens a referred file by its path below the inbox.
-        layers: defaults for the group's folder, the most general first.
         api: strictness and allowed hosts.
-        credits_per_job: the operator's cap, 0 for none.
         now: the moment, seconds since 1970.
-        patient: a file that is not whole yet may still become so.
+        credits_per_job: the operator's cap, 0 for none.
         decodes: pictures are decoded to their end too; without that their structure has to do.
     """
 
@@ -36,17 +66,28 @@ class Desk:
     place: Place
     reading: Reading
     referred: Reading
-    layers: Sequence[Sidecar]
     api: ApiSettings
-    credits_per_job: int
     now: float
-    patient: bool
+    credits_per_job: int = 0
     decodes: bool = True
+
+    @classmethod
+    def at(cls, place: Place, spool: Spool, settings: Settings, *, now: float) -> Self:
+        """The desk at one of a watch's four folders."""
+        return cls(
+            root=str(spool.root),
+            place=place,
+            reading=partial(spool.in_place, place),
+            referred=spool.referred,
+            api=settings.api,
+            now=now,
+            credits_per_job=settings.budget.credits_per_job,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """The group is no drop yet; `why` is for `status`, `soon` whether it may change without a sign."""
+    """It is no drop yet; `why` is for `status`, `soon` whether it may change without a sign."""
 
     why: str
     soon: bool = False
@@ -54,7 +95,7 @@ class Waits:
 
 @dataclass(slots=True)
 class Findings:
-    """What looking at a group has told so far."""
+    """What looking at a candidate has told so far."""
 
     facts: dict[str, MediaFacts] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)

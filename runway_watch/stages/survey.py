@@ -3,27 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from runway_watch import drops, settle, sidecar
+from runway_watch import clock, drops, settle, sidecar
 from runway_watch.config import WatchSettings
-from runway_watch.drops import FOLDER_DEFAULTS, Group
+from runway_watch.drops import FOLDER_DEFAULTS, Group, join
 from runway_watch.errors import Refusal, SpoolError
-from runway_watch.settle import Sight, Watched
+from runway_watch.settle import Watched
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Listing, Spool, scan
+from runway_watch.stages.desk import Candidate
 
 UNSUPPORTED = "unsupported: neither a picture, a film, a sound nor a sidecar"
 ARRIVING = "still arriving"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A group whose files have settled. `patient`: one that is not whole yet may still become so."""
-
-    folder: str
-    group: Group
-    sights: Mapping[str, Sight]
-    layers: tuple[Sidecar, ...]
-    patient: bool
 
 
 @dataclass(slots=True)
@@ -61,6 +51,11 @@ def survey(spool: Spool, watch: WatchSettings, seen: Mapping[str, Watched], now:
     return found
 
 
+def as_it_lies(spool: Spool, watch: WatchSettings) -> Survey:
+    """Look once, for who has not looked before: nobody knows how long it has been still. Raises OSError."""
+    return survey(spool, watch.model_copy(update={"settle_seconds": 0.0}), {}, clock.monotonic())
+
+
 def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, ...]:
     """What a drop in a folder need not say: `[watch.defaults]` and each `_folder.prompt.toml`, in order.
 
@@ -72,11 +67,6 @@ def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, 
     return tuple(layers)
 
 
-def join(folder: str, name: str) -> str:
-    """A path below the inbox."""
-    return f"{folder}/{name}" if folder else name
-
-
 def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, now: float) -> None:
     if not listing.files:
         return
@@ -86,8 +76,7 @@ def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, n
         found.waiting |= {join(listing.path, name): str(error) for name in listing.files}
         return
     found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
-    optional = sidecar.layered(layers).job.get("sidecar") == "optional"
-    for group in drops.pair(listing.files, optional=optional):
+    for group in drops.pair(listing.files, optional=sidecar.is_optional(layers)):
         watched = [found.seen[join(listing.path, name)] for name in group.files]
         pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in watched)
         if group.why:
