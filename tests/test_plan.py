@@ -10,7 +10,6 @@ import pytest
 
 from runway_watch import clock, config
 from runway_watch.daemon.account import KEPT
-from runway_watch.daemon.purser import price_kind
 from runway_watch.job import Generation, Hold, Job, State, Verdict
 from runway_watch.ledger import Ledger
 from runway_watch.report.inboxes import inside, look
@@ -129,7 +128,7 @@ def test_what_was_learned_of_a_price_goes_before_the_price_list(site: Site) -> N
     settings = config.load(site.config, {})
     [(job, _)] = look(settings, inside(settings, None)).drops
     with known(site) as ledger:
-        ledger.estimated(price_kind(job), 47)
+        ledger.estimated(job, 47)
     assert line_of(plan(site), "cat.png").endswith(" 47 credits")
 
 

@@ -98,5 +98,6 @@ def price(operation: str, params: Mapping[str, Any]) -> Price:
 
 
 def price_kind(operation: str, params: Mapping[str, Any]) -> str:
-    """What has the same price as this; KeyError for an unknown operation."""
-    return prices.kind(OPERATIONS[operation], params)
+    """What has the same price as this; `""` for an unknown operation."""
+    row = OPERATIONS.get(operation)
+    return "" if row is None else prices.kind(row, params)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runway_watch import catalogue, clock, hours, polling
+from runway_watch import clock, hours, polling
 from runway_watch.config import Settings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
@@ -31,20 +31,15 @@ class Purser:
         purse = await self._clerk(self._ledger.purse, day=day, looked_at=looked_at)
         return Facts(now, self._hours, self._budget, purse, self._account.balance, self.rooms)
 
-    async def price(self, job: Job) -> int | None:
-        """The most that a job's next call may cost: Runway's word for its like, else the price list's."""
-        learned = await self._clerk(self._ledger.estimate, price_kind(job))
-        return job.price if learned is None else learned
-
     async def terms(self, job: Job) -> dict[str, Any]:
         """What `barrier` has to know of a job: the most that it may cost, and how long its kind takes."""
         usual = polling.usual(await self._clerk(self._ledger.durations, job.kind))
-        return {"price": await self.price(job), "usual": usual}
+        return {"price": await self._clerk(self._ledger.most, job), "usual": usual}
 
     async def learn(self, job: Job, call: Generation) -> None:
         """Remember what Runway said that a call may cost."""
         if call.estimated is not None:
-            await self._clerk.insist(self._ledger.estimated, price_kind(job), call.estimated)
+            await self._clerk.insist(self._ledger.estimated, job, call.estimated)
 
     def before(self, job: Job) -> Mapping[str, Any]:
         """The account before a paid call, should it come into doubt."""
@@ -72,8 +67,3 @@ def hours_of(settings: Settings) -> Hours:
     except ValueError as error:
         raise ConfigError([f"schedule.timezone: {error}"]) from None
     return Hours(window=schedule.window, day_starts=settings.budget.day_starts, zone=zone)
-
-
-def price_kind(job: Job) -> str:
-    """What has the same price as this job."""
-    return catalogue.price_kind(job.operation, job.params)

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from runway_watch.catalogue import price_kind
 from runway_watch.decide import Move
-from runway_watch.job import Generation, Purse, State
+from runway_watch.job import Generation, Job, Purse, State
 from runway_watch.ledger.database import Database
 from runway_watch.ledger.schema import charges, estimates
 
@@ -51,13 +52,20 @@ class Charges(Database):
             count, most = db.execute(query).one()
         return {"other_calls": count, "other_credits": most or 0}
 
-    def estimate(self, kind: str) -> int | None:
-        """What Runway said last time that a request of this kind may cost at the most."""
+    def most(self, job: Job) -> int | None:
+        """The most that a job's next call may cost: Runway's word for its like, else the price list's."""
+        estimate = self.estimate(job)
+        return job.price if estimate is None else estimate
+
+    def estimate(self, job: Job) -> int | None:
+        """What Runway said last time that a request like this job's may cost at the most."""
+        kind = price_kind(job.operation, job.params)
         with self._reading() as db:
             return db.scalar(select(estimates.c.credits).where(estimates.c.kind == kind))
 
-    def estimated(self, kind: str, most: int) -> None:
+    def estimated(self, job: Job, most: int) -> None:
         """Remember it."""
+        kind = price_kind(job.operation, job.params)
         with self._writing() as db:
             db.execute(estimates.delete().where(estimates.c.kind == kind))
             db.execute(insert(estimates), {"kind": kind, "credits": most})

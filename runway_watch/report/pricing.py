@@ -10,7 +10,6 @@ from pathlib import Path
 
 from runway_watch import catalogue, polling
 from runway_watch.config import Settings
-from runway_watch.daemon.purser import price_kind
 from runway_watch.decide import revive
 from runway_watch.errors import SpoolError
 from runway_watch.holds import unaffordable
@@ -99,9 +98,9 @@ class Pricing:
         return self._shared(line, own=was.id)
 
     def _priced(self, job: Job, call: Generation) -> Line:
-        kind = price_kind(job)
+        kind = catalogue.price_kind(job.operation, job.params)
         if kind not in self._prices:
-            learned = self._ledger.estimate(kind)
+            learned = self._ledger.estimate(job)
             note = "" if learned is not None else catalogue.price(job.operation, job.params).note
             self._prices[kind] = learned, note
         learned, note = self._prices[kind]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runway_watch import catalogue
 from runway_watch.config import Settings
 from runway_watch.decide import UNCERTAIN, is_paid_for
 from runway_watch.job import Job, State
@@ -77,9 +76,8 @@ def _bid(ledger: Ledger, job: Job) -> _Bid:
     code = verdict.code if verdict else None
     if job.state is not State.HELD and any(is_paid_for(call) for call in calls):
         return _Bid(job, code, 0, ": its result is only fetched")
-    kind = catalogue.price_kind(job.operation, job.params) if job.operation in catalogue.OPERATIONS else ""
     again = ", perhaps for the second time" if code == UNCERTAIN else ""
-    return _Bid(job, code, ledger.estimate(kind) or job.price, again)
+    return _Bid(job, code, ledger.most(job), again)
 
 
 def _total(bids: Sequence[_Bid]) -> str:

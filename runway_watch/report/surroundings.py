@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from runway_watch import catalogue, clock
+from runway_watch import clock
 from runway_watch.config import RetrySettings, Settings
 from runway_watch.job import Hold, Job
 from runway_watch.ledger import Ledger
@@ -49,7 +49,6 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
     traffic = ledger.traffic(roots=roots).get(job.model, {})
     queue = ledger.live() if job.state in WAITING else []
     rivals = [j for j in queue if j.model == job.model and j.state in WAITING and not j.duplicate_of]
-    kind = catalogue.price_kind(job.operation, job.params) if job.operation in catalogue.OPERATIONS else ""
     return Around(
         now=clock.now(),
         zone=zone,
@@ -61,7 +60,7 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
         at_runway=sum(traffic.get(state, 0) for state in AT_RUNWAY),
         ordered=[verb for _, verb, whose in ledger.orders() if whose == job.id],
         retry=settings.retry,
-        estimate=ledger.estimate(kind),
+        estimate=ledger.estimate(job),
     )
 
 
