@@ -7,6 +7,7 @@ again could pay twice and dropping it could lose what was paid for.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from runway_watch import polling
@@ -33,6 +34,10 @@ _PAID_PATIENCE = 4
 """What is paid for and finished is fetched this many times as often (some hours) before a person is told."""
 
 
+NO_REASON: Mapping[str, Any] = {"reason": None, "message": None}
+"""The values of a generation that does not wait for anything any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One row of the state table, and the values that change with it."""
@@ -49,8 +54,8 @@ def decide(
         outcome = replace(outcome, facts={"ended_at": now} | dict(outcome.facts))
     match outcome:
         case Done(facts):
-            clear = {"attempt": 0, "due_at": now, "reason": None, "message": None}
-            return Move(_FINISHED[generation.state], clear | dict(facts))
+            clear = {"attempt": 0, "due_at": now, **NO_REASON}
+            return Move(_FINISHED[generation.state], {**clear, **facts})
         case Later():
             return _later(generation, outcome, retry=retry, now=now, jitter=jitter)
         case Never():
@@ -64,7 +69,7 @@ def _later(generation: Generation, later: Later, *, retry: RetrySettings, now: f
     attempt = generation.attempt + 1 if later.counts else generation.attempt
     patience = _PAID_PATIENCE if generation.state is State.COLLECTING else 1
     if later.counts and attempt >= patience * retry.attempts and generation.state not in _NEVER_GIVES_UP:
-        return _fail(_exhausted(generation.state, later, attempt), {"attempt": attempt}, now)
+        return fail(_exhausted(generation.state, later, attempt), now=now, facts={"attempt": attempt})
     pause = later.after if not later.counts else None
     if pause is None:
         pause = _pause(attempt, later, retry, jitter)
@@ -74,9 +79,9 @@ def _later(generation: Generation, later: Later, *, retry: RetrySettings, now: f
 
 def _never(generation: Generation, never: Never, *, retry: RetrySettings, now: float, jitter: float) -> Move:
     if not never.again:
-        return _fail(never.verdict, never.facts, now)
+        return fail(never.verdict, now=now, facts=never.facts)
     if generation.tries >= retry.attempts:
-        return _fail(replace(never.verdict, retryable=True), never.facts, now)
+        return fail(replace(never.verdict, retryable=True), now=now, facts=never.facts)
     pause = _pause(generation.tries + never.patience, None, retry, jitter)
     return Move("again", dict(never.facts) | _afresh(now + pause, never.verdict.code, never.verdict.message))
 
@@ -114,8 +119,9 @@ def _exhausted(state: State, later: Later, attempt: int) -> Verdict:
     )
 
 
-def _fail(verdict: Verdict, facts: Mapping[str, Any], now: float) -> Move:
-    return Move("fail", {"verdict": verdict, "due_at": now, "reason": None, "message": None} | dict(facts))
+def fail(verdict: Verdict, *, now: float, facts: Mapping[str, Any] = MappingProxyType({})) -> Move:
+    """The end of a generation that did not work: it is due to be filed, with the verdict beside it."""
+    return Move("fail", {"verdict": verdict, "due_at": now, **NO_REASON, **facts})
 
 
 def _afresh(due: float, reason: str, message: str) -> dict[str, Any]:

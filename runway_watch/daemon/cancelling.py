@@ -12,7 +12,7 @@ from runway_watch.api import Task
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.moves import insist
-from runway_watch.decide import Move
+from runway_watch.decide import STAGE_OF, Move, fail
 from runway_watch.errors import ApiError, LostUpdate
 from runway_watch.job import Generation, Job, Place, State, Verdict
 
@@ -67,13 +67,12 @@ async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:
             return _cancelled("collect", _HINT_PAID, {})
         case State.COLLECTING:
             return _cancelled("collect", _HINT_PAID, {})
-    return _cancelled("submit" if call.state is State.HELD else "admit", _HINT, {})
+    return _cancelled(STAGE_OF[call.state], _HINT, {})
 
 
 def _cancelled(stage: str, hint: str, facts: Mapping[str, Any]) -> Move:
     verdict = Verdict(stage, "cancelled", "It was cancelled by a person.", hint=hint)
-    changes = {"verdict": verdict, "due_at": clock.now(), "reason": None, "message": None}
-    return Move("fail", changes | dict(facts))
+    return fail(verdict, now=clock.now(), facts=facts)
 
 
 def _deleted_there(task: Task, *, seconds: float) -> Move:

@@ -7,12 +7,10 @@ from dataclasses import replace
 
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.moves import Planned, commit
-from runway_watch.decide import Move
+from runway_watch.decide import NO_REASON, Move, fail
 from runway_watch.job import Job, State
 from runway_watch.log import say
 from runway_watch.stages.share import shares_failure
-
-_BEGIN = {"reason": None, "message": None}
 
 
 def tell_shared(job: Job) -> None:
@@ -39,9 +37,9 @@ def _shared(job: Job, leader: Job, now: float) -> Move | None:
     if leader.wish != job.wish:
         return None
     if leader.state is State.DONE:
-        return Move("duplicate", {"due_at": now} | _BEGIN)
+        return Move("duplicate", {"due_at": now, **NO_REASON})
     verdict = shares_failure(leader)
     if verdict is None:
         return None
     same = replace(verdict, message=f"The same drop failed as {leader.id}: {verdict.message}")
-    return Move("fail", {"verdict": same, "due_at": now} | _BEGIN)
+    return fail(same, now=now)

@@ -10,11 +10,9 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import share_results
 from runway_watch.daemon.moves import Planned, commit
 from runway_watch.daemon.work import Work, key_of
-from runway_watch.decide import Move
+from runway_watch.decide import NO_REASON, Move, fail
 from runway_watch.holds import ALL, Facts, barrier, unaffordable
 from runway_watch.job import Generation, Job, State
-
-_BEGIN = {"reason": None, "message": None}
 
 _STALE = Move("stale", {"uploaded_at": None, "due_at": 0.0})
 """One of its media has lain at Runway for too long: it is due for another upload."""
@@ -84,7 +82,7 @@ class Gate:
         room = 2 * self._bench.account.slots(model) + ahead - begun
         pairs = await self._queue(State.READY, model, now, min(room, counts.get(State.READY, 0)))
         await commit(
-            self._bench, [(job, call, Move("upload", {"due_at": now} | _BEGIN)) for job, call in pairs]
+            self._bench, [(job, call, Move("upload", {"due_at": now, **NO_REASON})) for job, call in pairs]
         )
 
     async def _submit(
@@ -117,7 +115,7 @@ class Gate:
         price = terms["price"]
         verdict = unaffordable(job, price=price, per_job=self._bench.settings.budget.credits_per_job)
         if verdict is not None:
-            return Move("fail", {"verdict": verdict, "due_at": facts.now} | _BEGIN), facts
+            return fail(verdict, now=facts.now), facts
         hold = barrier(job, facts, **terms)
         if hold is not None:
             await self._bench.keeper.begin(hold)
@@ -127,7 +125,7 @@ class Gate:
             return _STALE, facts
         loads[key_of(call)] = lying
         known = {"estimated": price, "charged": None, "evidence": self._bench.purser.before(job)}
-        return Move("submit", known | _BEGIN), facts.spending(price or 0)
+        return Move("submit", {**known, **NO_REASON}), facts.spending(price or 0)
 
     async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
         if room <= 0:
