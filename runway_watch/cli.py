@@ -23,6 +23,7 @@ from runway_watch.letters import printable
 
 if TYPE_CHECKING:
     from runway_watch.job import Job, State
+    from runway_watch.report.places import Places
     from runway_watch.simulator import Simulator
 
 FAILED, LOCKED, CONFIG = 1, 4, 78
@@ -98,12 +99,8 @@ def run(
     """The daemon."""
     from runway_watch.daemon import Daemon
     from runway_watch.daemon.daemon import run as run_daemon
-    from runway_watch.report.places import places
 
-    with _complaints():
-        settings = _load(path)
-        log.set_up(settings.log)
-        where = places(settings, os.environ)
+    with _configured(path) as (settings, where):
         daemon = Daemon(
             settings,
             read_key=partial(config.read_key, settings, os.environ),
@@ -124,13 +121,10 @@ def status(
 ) -> None:
     """Counts, jobs, waiting files and why they wait. Works with the daemon running or stopped."""
     from runway_watch.report import follow as following
-    from runway_watch.report.places import places
     from runway_watch.report.status import snapshot
     from runway_watch.report.tables import plain, table
 
-    with _complaints():
-        settings = _load(path)
-        where = places(settings, os.environ)
+    with _configured(path) as (settings, where):
         console = Console()
         if follow:
             following.follow(lambda: snapshot(settings, where), console, as_json=as_json)
@@ -151,11 +145,9 @@ def explain(
 ) -> None:
     """The story of one file: why it waits, or all that happened to it."""
     from runway_watch.report.explain import explain as tell
-    from runway_watch.report.places import places
 
-    with _complaints():
-        settings = _load(path)
-        told = tell(settings, places(settings, os.environ), wanted)
+    with _configured(path) as (settings, where):
+        told = tell(settings, where, wanted)
         for line in told.lines:
             typer.echo(line)
     raise typer.Exit(0 if told.is_known else FAILED)
@@ -172,16 +164,13 @@ def plan(
     """A dry run: every drop checked and priced, when it would finish, where the money would end."""
     from runway_watch.report import plan as planning
     from runway_watch.report.inboxes import inside
-    from runway_watch.report.places import places
     from runway_watch.report.planned import lines
 
-    with _complaints():
-        settings = _load(path)
-        log.set_up(settings.log)
+    with _configured(path) as (settings, where):
         parts = inside(settings, part)
         if not parts:
             raise typer.BadParameter(f"{printable(str(part))} is in no watch's inbox, or not there")
-        found = planning.plan(settings, places(settings, os.environ), os.environ, parts)
+        found = planning.plan(settings, where, os.environ, parts)
         for line in lines(found, settings):
             typer.echo(printable(line))
     raise typer.Exit(0 if found.is_good else FAILED)
@@ -197,22 +186,18 @@ def retry(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it may cost.")] = False,
 ) -> None:
     """Put failed or held jobs back to work; says first what that may cost."""
-    from runway_watch.report.places import places
     from runway_watch.report.retrying import choose
     from runway_watch.states import CAN_RETURN
 
     if bool(jobs) == everything or (code and not everything):
         raise typer.BadParameter("name jobs or paths, or say --all (and with it --code)")
-    with _complaints():
-        settings = _load(path)
-        log.set_up(settings.log)
-        where = places(settings, os.environ)
+    with _configured(path) as (settings, where):
         chosen = choose(settings, where, jobs or [], code=code)
         for line in chosen.lines:
             typer.echo(printable(line))
         good = not chosen.unknown
         if not dry_run and chosen.jobs:
-            good &= _order("retry", settings, chosen.jobs, stays=CAN_RETURN)
+            good &= _order("retry", settings, where, chosen.jobs, stays=CAN_RETURN)
     raise typer.Exit(0 if good else FAILED)
 
 
@@ -225,36 +210,29 @@ def cancel(
     """Stop jobs, at Runway too where that helps; their files go to failed/."""
     from runway_watch.job import LIVE_STATES
     from runway_watch.report.finding import live
-    from runway_watch.report.places import places
 
-    with _complaints():
-        settings = _load(path)
-        log.set_up(settings.log)
-        chosen, lines = live(settings, places(settings, os.environ), jobs)
+    with _configured(path) as (settings, where):
+        chosen, lines = live(settings, where, jobs)
         for line in lines:
             typer.echo(printable(line))
         good = not lines
         if chosen:
-            good &= _order("cancel", settings, chosen, stays=LIVE_STATES)
+            good &= _order("cancel", settings, where, chosen, stays=LIVE_STATES)
     raise typer.Exit(0 if good else FAILED)
 
 
 @app.command()
 def pause(*, path: ConfigOption = None) -> None:
     """Begin nothing new until `resume`; what has been paid for goes on."""
-    with _complaints():
-        settings = _load(path)
-        log.set_up(settings.log)
-        _order("pause", settings)
+    with _configured(path) as (settings, where):
+        _order("pause", settings, where)
 
 
 @app.command()
 def resume(*, path: ConfigOption = None) -> None:
     """Go on after `pause`, and after a stop because of refusals in a row."""
-    with _complaints():
-        settings = _load(path)
-        log.set_up(settings.log)
-        _order("resume", settings)
+    with _configured(path) as (settings, where):
+        _order("resume", settings, where)
 
 
 _DONE = {
@@ -270,13 +248,16 @@ _STAYS = {
 
 
 def _order(
-    verb: str, settings: Settings, jobs: "Sequence[Job]" = (), *, stays: "Collection[State]" = ()
+    verb: str,
+    settings: Settings,
+    where: "Places",
+    jobs: "Sequence[Job]" = (),
+    *,
+    stays: "Collection[State]" = (),
 ) -> bool:
     """Give an order and say what became of it. Returns whether no job stayed, as far as is known."""
     from runway_watch.report.ordering import order, states
-    from runway_watch.report.places import places
 
-    where = places(settings, os.environ)
     if order(verb, settings, where, os.environ, jobs=jobs):
         typer.echo("ordered: the daemon carries it out")
         return True
@@ -343,8 +324,15 @@ def main() -> None:
     app(prog_name="runway-watch")
 
 
-def _load(path: Path | None) -> Settings:
-    return config.load(path or config.find(os.environ), os.environ)
+@contextmanager
+def _configured(path: Path | None) -> "Iterator[tuple[Settings, Places]]":
+    """A command's settings, and where they put things. Complains as `_complaints` does."""
+    from runway_watch.report.places import places
+
+    with _complaints():
+        settings = config.load(path or config.find(os.environ), os.environ)
+        log.set_up(settings.log)
+        yield settings, places(settings, os.environ)
 
 
 @contextmanager
