@@ -23,7 +23,7 @@ LIMITED = (CREATE, SLOT, FORM, TASK, ACCOUNT)
 
 FILM = "gen4.5"
 UNPAID = PLACES[1:]
-"""Where a 503 may come after the work: as the answer to a create it means "turned away" (contract, 5)."""
+"""Where a 503 may come after the work: as the answer to a create it means "turned away"."""
 
 BIG = json.dumps({"id": "x" * 2_000_000})
 """More than is read of an answer; ten times as much is no other case."""

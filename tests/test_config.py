@@ -14,7 +14,7 @@ from runway_watch.errors import ConfigError
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
-CONTRACT = """
+PROMISED = """
 [api]
 base_url = "https://api.dev.runwayml.com"   # or $RUNWAYML_BASE_URL; plain http only on loopback
 key_file = ""          # order: $CREDENTIALS_DIRECTORY/runwayml_api_secret, key_file, $RUNWAYML_API_SECRET
@@ -66,7 +66,7 @@ timezone = ""          # "" = the machine's
 level = "info"
 format = "auto"        # auto | json | console
 """
-"""Section 8 of the contract, word for word."""
+"""The settings as they are promised, with their defaults."""
 
 
 def settings(**changes: Any) -> Settings:
@@ -82,14 +82,14 @@ def problems(table: dict[str, Any] | str, **environment: str) -> list[str]:
 
 
 def test_every_key_and_default_is_the_contracts() -> None:
-    contract = tomllib.loads(CONTRACT)
-    assert settings().model_dump(mode="json") == contract
-    assert parse(contract, {}) == settings()
+    promised = tomllib.loads(PROMISED)
+    assert settings().model_dump(mode="json") == promised
+    assert parse(promised, {}) == settings()
 
 
 def test_the_example_is_the_defaults_and_explains_every_key() -> None:
     assert load(EXAMPLE, {}) == settings()
-    assert tomllib.loads(EXAMPLE.read_text()) == tomllib.loads(CONTRACT)
+    assert tomllib.loads(EXAMPLE.read_text()) == tomllib.loads(PROMISED)
     block = ""
     for line in EXAMPLE.read_text().splitlines():
         block = "" if not line or line.startswith("[") else f"{block}\n{line}"

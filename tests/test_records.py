@@ -1,4 +1,4 @@
-"""The records beside a job parse back, and hold exactly the keys that the contract names."""
+"""The records beside a job parse back, and hold exactly the keys that are promised."""
 
 import time
 import tomllib

@@ -46,7 +46,7 @@ def ask(site: Site) -> dict[str, Any]:
 
 
 def check_shape(status: dict[str, Any]) -> None:
-    """The document is what the contract says, to the key."""
+    """The document is what was promised, to the key."""
     assert set(status) == TOP
     assert status["schema"] == 1
     assert set(status["daemon"]) == {"running", "pid", "since", "version"}

@@ -104,7 +104,7 @@ _MEANINGS: Mapping[int, tuple[type[ApiError], str]] = {
     429: (TurnedAway, "Runway turned the request away for now"),
     503: (TurnedAway, "Runway turned the request away for now"),
 }
-"""What a status says about the request, where it alone says it (runway-api.md, section 7)."""
+"""What a status says about the request, where it alone says it (docs, errors/errors)."""
 
 _NOT_PASSED_ON = frozenset({404, 405, 410, 413, 414, 431})
 """What a gateway answers that knows no way for a request, or will not have it: it was passed on to nobody."""
@@ -119,7 +119,7 @@ def _meaning(status: int, text: str, *, is_runways: bool, is_cut: bool) -> tuple
 
 
 def _is_runways(answer: Mapping[str, Any]) -> bool:
-    """Whether Runway says it: in its errors, `error` is always a string (runway-api.md, section 7)."""
+    """Whether Runway says it: in its errors, `error` is always a string (docs, errors/errors)."""
     return isinstance(answer.get("error"), str)
 
 

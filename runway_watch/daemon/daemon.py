@@ -41,7 +41,7 @@ TOGETHER_SECONDS = 0.01
 """What happens within so short a time is handled in one turn."""
 
 STOP_SECONDS = 20.0
-"""How long steps may take to reach their next commit; systemd is told to allow 30 s in all."""
+"""How long steps may take to reach their next commit: a stop takes less than 30 s in all."""
 
 LEDGER_STOP_SECONDS = 3.0
 """How long the ledger may take to answer a last question, and to close; it may be in trouble."""

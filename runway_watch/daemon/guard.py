@@ -1,4 +1,4 @@
-"""The one place where a bug of ours is caught: bad luck with one file never ends the daemon."""
+"""The place where a bug of ours is caught: bad luck with one file, look or chore never ends the daemon."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar

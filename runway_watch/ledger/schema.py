@@ -128,9 +128,7 @@ charges = Table(
     Column("answered_at", Float),
     Column("reserved", Integer, nullable=False),
     Column("credits", Integer),  # what it was charged in the end
-    Column(
-        "is_doubtful", Boolean, nullable=False
-    ),  # nobody knows whether it was carried out, or what it cost
+    Column("is_doubtful", Boolean, nullable=False),  # nobody knows if it was carried out, or what it cost
     Index("charges_call", "job", "n"),
     Index("charges_at", "at"),
     Index("charges_unsettled", "at", sqlite_where=_unsettled, postgresql_where=_unsettled),

@@ -31,7 +31,7 @@ _ENDS: Mapping[str, str] = {
     "share": "ends by itself when the folder is back",
     "disk": "ends by itself when there is room",
 }
-"""How each hold ends (contract, section 6), where its message does not say so."""
+"""How each hold ends, where its message does not say so."""
 
 _REMEDIES: Mapping[str, str] = {
     "credentials": "give the daemon a key that works (`api.key_file`); `runway-watch check` tries it",

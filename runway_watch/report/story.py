@@ -26,10 +26,7 @@ SENTENCES: Mapping[tuple[State, str], str] = {
     (UPLOADING, "fail"): "it ended before the paid request was sent",
     (SUBMITTING, "submitted"): "Runway took the paid request and works on it",
     (SUBMITTING, "later"): "the paid request surely was not carried out: it is sent again",
-    (
-        SUBMITTING,
-        "doubt",
-    ): "no answer to the paid request: held, for nobody knows whether it was paid for",
+    (SUBMITTING, "doubt"): "no answer to the paid request: held, as nobody knows whether it was paid for",
     (SUBMITTING, "again"): "no answer to the paid request: sent again, as [retry] uncertain_submit says",
     (SUBMITTING, "fail"): "Runway turned the paid request down: nothing was paid",
     (RUNNING, "later"): "Runway could not say how it stands: it is asked again",
@@ -41,10 +38,7 @@ SENTENCES: Mapping[tuple[State, str], str] = {
     (COLLECTING, "again"): "there was no earlier result to share after all: it runs for itself",
     (COLLECTING, "fail"): "its result could not be had",
     (RETIRING, "later"): "its files could not be moved yet: it is tried again",
-    (
-        RETIRING,
-        "recollect",
-    ): "its result vanished before it was filed: it is fetched again, which costs nothing",
+    (RETIRING, "recollect"): "its result vanished before it was filed: it is fetched again, for nothing",
     (RETIRING, "done"): "done: its files and the result were moved to done/",
     (RETIRING, "failed"): "failed: its files were moved to failed/, with the reason beside them",
     (RETIRING, "cancelled"): "cancelled: its files were moved to failed/",
