@@ -138,6 +138,7 @@ class Job:
     verdict: Verdict | None = None
     wish: str = ""  # what it asks for, by contents: `wish.wish_of`
     duplicate_of: str | None = None  # the job that asked for the same before it
+    told_at: float | None = None  # since when its files lie beside the record of why it does not go on
 
     @property
     def media(self) -> Input | None:

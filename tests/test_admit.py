@@ -272,6 +272,11 @@ def png(text: bytes) -> dict[str, bytes]:
     [
         (png(b"ratoi = 1"), "params.invalid", "did you mean `ratio`?"),
         (png(b'prompt_text = "x"\nduration = 500'), "params.invalid", "duration"),
+        (
+            png(b'model = "kling3.0_pro"\nprompt_text = "x"\nduration = 9' + b"9" * 17),
+            "params.invalid",
+            "no account",
+        ),
         (png(b"prompt_text = never"), "sidecar.invalid", "line 1, column 15"),
         (png(b'prompt_text = "\xe9"'), "sidecar.encoding", "line 1, column 16"),
         (png(b"#" * 20_000), "sidecar.too_large", "20000 bytes"),

@@ -406,6 +406,15 @@ def test_a_job_that_came_back_already_does_not_come_back_again(ledger: Ledger, t
     assert contents(tmp_path) == before
 
 
+def test_a_job_that_failed_once_more_does_not_come_back_by_what_was_known_before(
+    ledger: Ledger,
+) -> None:
+    there, _ = admitted(ledger, state=S.FAILED)
+    with pytest.raises(LostUpdate):
+        ledger.readmit(job(), call(), was=replace(there, finished_at=NOW - 60), at=NOW)
+    assert stands(ledger) == (S.FAILED, S.FAILED)
+
+
 # -- what is remembered --------------------------------------------------------------------------------
 
 

@@ -74,6 +74,89 @@ def test_other_files_under_the_name_of_a_running_job_whose_files_have_gone_are_a
     ]
 
 
+def test_files_that_left_before_anybody_knew_of_a_doubt_are_no_word_to_pay_again(
+    tmp_path: Path, slow: Runway
+) -> None:
+    site = Site(tmp_path, slow)
+    slow.fault("create", {"stall_after": 60})
+    site.drop()
+    with site.daemon() as daemon:
+        site.reaches(submitting=1)
+        eventually(lambda: slow.hits() == [1])
+        daemon.kill()
+    slow.well()
+    site.back_to_inbox("processing", *PAIR)
+    with site.daemon() as daemon:
+        eventually(lambda: daemon.events("files.returned"), what="the files were noticed")
+        eventually(lambda: set(site.files("processing")) == {*PAIR, "cat.held.toml"})
+        assert site.counts() == {"held": 1}
+        site.back_to_inbox("processing", *PAIR)  # now it is one
+        site.reaches(done=1)
+        assert daemon.stop() == 0
+    assert len(site.paid()) == 2
+    site.verify()
+
+
+def test_files_that_left_before_an_answer_was_lost_go_back_and_are_held(tmp_path: Path, slow: Runway) -> None:
+    site = Site(tmp_path, slow)
+    slow.fault("create", {"status_after": 502, "stall_after": 1})
+    site.drop()
+    with site.daemon() as daemon:
+        eventually(lambda: slow.hits() == [1])
+        site.back_to_inbox("processing", *PAIR)
+        eventually(lambda: daemon.events("files.returned"), what="the files were noticed")
+        site.reaches(held=1)
+        daemon.looks(3)
+        assert set(site.files("processing")) == {*PAIR, "cat.held.toml"}
+        assert daemon.stop() == 0
+    slow.well()
+    assert len(site.paid()) == 1
+    site.verify()
+
+
+def test_files_that_left_before_a_job_failed_are_filed_with_it(tmp_path: Path, quick: Runway) -> None:
+    site = Site(tmp_path, quick)
+    quick.fault("create", {"fail_task": "SAFETY.INPUT.TEXT"})
+    site.drop()
+    with site.daemon() as daemon:
+        site.reaches(running=1)
+        for name in PAIR:
+            (site.root / "processing" / name).rename(tmp_path / name)
+        site.reaches(failed=1)
+        for name in PAIR:
+            (tmp_path / name).rename(site.root / "inbox" / name)
+        eventually(lambda: daemon.events("files.returned"), what="the files were noticed")
+        daemon.looks(3)
+        assert site.counts() == {"failed": 1}
+        assert set(site.files("failed")) == {*PAIR, "cat.error.toml"}
+        site.back_to_inbox("failed", *PAIR)
+        site.reaches(done=1)
+        assert daemon.stop() == 0
+    assert len(site.paid()) == 2
+    site.verify()
+
+
+@pytest.mark.parametrize("place", ["failed", "processing"])
+@pytest.mark.parametrize("poison", ["a = " + "[" * 3000, ""])
+def test_a_strangers_record_stops_nobody(tmp_path: Path, quick: Runway, place: str, poison: str) -> None:
+    site = Site(tmp_path, quick)
+    quick.fault("create", {"status": 400} if place == "failed" else {"reset_after": True})
+    site.drop()
+    assert work_off(site) == 1
+    quick.well()
+    [record] = [name for name in site.files(place) if name.endswith((".error.toml", ".held.toml"))]
+    path = site.root / place / record
+    path.unlink()
+    if poison:
+        path.write_text(poison)
+    else:
+        path.mkdir()
+    site.back_to_inbox(place, *PAIR)
+    site.drop("dog.png")
+    assert work_off(site) == 0
+    assert site.counts() == {"done": 2}
+
+
 def test_plan_and_explain_say_what_becomes_of_files_that_left_a_running_job(
     tmp_path: Path, slow: Runway
 ) -> None:
@@ -83,12 +166,12 @@ def test_plan_and_explain_say_what_becomes_of_files_that_left_a_running_job(
         site.reaches(running=1)
         assert daemon.stop() == 0
     site.back_to_inbox("processing", *PAIR)
-    assert "is at work as" in site.cli("plan").stdout
-    assert "would go on with them" in site.cli("explain", str(site.root / "inbox/cat.png")).stdout
+    assert "is running as" in site.cli("plan").stdout
+    assert "they go back to it" in site.cli("explain", str(site.root / "inbox/cat.png")).stdout
     site.mend(site.root / "inbox/cat.prompt.toml", sidecar(unique()))  # another wish, and another job
-    assert "is at work as" not in site.cli("plan").stdout
+    assert "is running as" not in site.cli("plan").stdout
     assert "price: 60 credits at most" in site.cli("plan").stdout
-    assert "would go on with them" not in site.cli("explain", str(site.root / "inbox/cat.png")).stdout
+    assert "they go back to it" not in site.cli("explain", str(site.root / "inbox/cat.png")).stdout
 
 
 def test_files_that_go_back_before_anything_was_paid_are_judged_anew(tmp_path: Path, quick: Runway) -> None:

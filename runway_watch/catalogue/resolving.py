@@ -57,6 +57,10 @@ class Drop:
         )
 
 
+MOST_CREDITS = 1_000_000_000
+"""Ten million dollars: a request that costs more is a slip of the pen, and sums of it would be no numbers."""
+
+
 def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
     """The request that a drop asks for; Refusal with every problem if there is any."""
     given = media.settle(params)
@@ -67,6 +71,9 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
     if problems:
         raise refusal([placed.as_written(problem) for problem in problems])
     price = prices.price(row, placed.params)
+    if price.credits is not None and price.credits > MOST_CREDITS:
+        why = f"It would cost {price.credits} credits, and no account has so many."
+        raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
     return Request(row.name, str(placed.params.get("model", "")), placed.params, price.credits, price.note)
 
 

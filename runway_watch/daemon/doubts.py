@@ -1,29 +1,37 @@
 """Calls in doubt: what a person needs to decide about them, written beside the files."""
 
 import asyncio
-from dataclasses import replace
 
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import UNCERTAIN
 from runway_watch.errors import LostUpdate, SpoolError
-from runway_watch.job import Generation, Job, State
+from runway_watch.job import Job, State
 from runway_watch.records import held
 from runway_watch.spool import HELD
 
 
-async def post_held(bench: Bench, job: Job, call: Generation) -> None:
+async def post_held(bench: Bench, job: Job) -> None:
     """Write down beside a held job's files why it waits for a person, if it still does."""
+    async with bench.lock(job.root):  # whoever lets it go takes the record away under the same lock
+        await post_record(bench, job)
+
+
+async def post_record(bench: Bench, job: Job) -> None:
+    """The same for who has the lock. From then on, moving the files is a person's word."""
+    found = await bench.clerk.insist(bench.ledger.job, job.id)
+    if found is None or found[0].state is not State.HELD:
+        return
+    job, spool = found[0], bench.spool(job)
+    call = next(call for call in found[1] if call.state is State.HELD)
     assert call.verdict is not None
     text = held(job, call.verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
-    async with bench.lock(job.root):  # whoever lets it go takes the record away under the same lock
-        found = await bench.clerk.insist(bench.ledger.job, job.id)
-        if found is None or found[0].state is not State.HELD:
-            return
-        try:
-            await asyncio.to_thread(bench.spool(job).record, found[0], HELD, text, target=False)
-        except SpoolError as error:
-            log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
+    try:
+        await asyncio.to_thread(spool.record, job, HELD, text, target=False)
+        if job.told_at is None and await asyncio.to_thread(spool.present, job, job.place, job.name):
+            await bench.clerk.insist(bench.ledger.told, job, at=clock.now())
+    except SpoolError as error:
+        log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
 
 
 async def add_evidence(bench: Bench) -> None:
@@ -41,4 +49,4 @@ async def add_evidence(bench: Bench) -> None:
         except LostUpdate:
             continue  # a person was faster
         if job.root in bench.spools:
-            await post_held(bench, job, replace(call, evidence=evidence))
+            await post_held(bench, job)

@@ -11,7 +11,7 @@ from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.moves import insist
 from runway_watch.decide import Move, decide, verdict_of
-from runway_watch.job import Generation, Job, Later, Outcome, Place, State
+from runway_watch.job import Done, Generation, Job, Later, Outcome, Place, State
 from runway_watch.stages.retire import endings, retire
 
 _NAMES_TRIED = 1000
@@ -34,7 +34,9 @@ async def file_away(bench: Bench, job: Job) -> None:
         if isinstance(outcome, Later):
             await _postpone(bench, job, calls, outcome)
             return
-        over = await bench.clerk.insist(bench.ledger.retire, job, calls, at=clock.now())
+        complete = isinstance(outcome, Done) and not outcome.facts["missing"]
+        at, end = clock.now(), bench.ledger.retire
+        over = await bench.clerk.insist(end, job, calls, at=at, complete=complete)
     log.ending(over, was=State.RETIRING, charged=sum(call.credits for call in calls))
 
 

@@ -205,6 +205,6 @@ class Line:
         """Write down what a stage came to. It has happened, so the ledger has to take it, however long."""
         [after] = await insist(self._bench, [(job, call, move)])
         if after.state is State.HELD:
-            await post_held(self._bench, job, after)
+            await post_held(self._bench, job)
             self._bench.lessons.wants_account = True
         return after

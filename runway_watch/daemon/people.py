@@ -37,6 +37,9 @@ async def sweep(bench: Bench) -> int:
 
 async def _sweep_one(bench: Bench, job: Job) -> bool:
     """Whether a job goes on. Trouble with one, such as a broken folder default, stops no other."""
+    found = await bench.clerk(bench.ledger.job, job.id)
+    if found is None or found[0] != job:
+        return False  # somebody was faster, while those before it were looked at
     try:
         if await _is_mended(bench, job):
             return await _bring_back(bench, replace(job, sweeps=0))

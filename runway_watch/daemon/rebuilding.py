@@ -21,13 +21,12 @@ from runway_watch.ledger.aside import Damaged, damage, set_aside
 from runway_watch.ledger.restoring import Restored, is_known, restore
 from runway_watch.log import say
 from runway_watch.notify import notify
-from runway_watch.records import Record, read
+from runway_watch.records import MOST_BYTES, Record, read
 from runway_watch.spool import ERROR, RESULT, Listing, Spool, inventory
 
 TAKES_LONG = "EXTEND_TIMEOUT_USEC=900000000"
 """Thousands of records and pictures take longer than systemd would wait for a start."""
 
-_MAX_BYTES = 1 << 20
 _RECORDS = {Place.DONE: RESULT, Place.FAILED: ERROR}
 
 
@@ -107,7 +106,7 @@ def _record(spool: Spool, place: Place, listing: Listing, name: str) -> Record |
     path = join(listing.path, name)
     try:
         with spool.in_place(place, path) as file:
-            record = read(file.read(_MAX_BYTES).decode())
+            record = read(file.read(MOST_BYTES + 1))
     except (Refusal, ValueError) as error:
         why = str(error)
     except SpoolError as error:

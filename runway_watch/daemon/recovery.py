@@ -47,9 +47,9 @@ async def recover(bench: Bench) -> None:
         for job, call in await bench.clerk(bench.ledger.in_state, State.SUBMITTING)
     ]
     await commit(bench, lost)
-    for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
+    for job, _ in await bench.clerk(bench.ledger.in_state, State.HELD):
         if job.root in bench.spools:
-            await post_held(bench, job, call)
+            await post_held(bench, job)
 
 
 async def _distrust_clock(bench: Bench, *, now: float) -> None:

@@ -57,6 +57,7 @@ def restored(record: Record, root: Path, place: Place, listing: Listing, name: s
         verdict=verdict,
         wish=kept.wish or _wish(record),
         duplicate_of=record.duplicate_of,
+        told_at=finished,
     )
     calls = [_call(job, n, told, record, listing) for n, told in enumerate(_calls(record, finished), 1)]
     return Restored(job, calls, doubtful=record.charged == "unknown")

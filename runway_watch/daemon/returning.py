@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.doubts import post_record
 from runway_watch.decide import revive
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.spool import ERROR, HELD, Spool
-from runway_watch.stages.earlier import earlier
-from runway_watch.states import CAN_RETURN, WAITING
+from runway_watch.stages.earlier import earlier, is_kept
+from runway_watch.states import CAN_RETURN
 
 Names = set[tuple[str, Place, str]]
 """Folder, place and name of groups of files."""
@@ -37,7 +38,7 @@ async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mappin
         if was is None or was.id in {other.id for other in found.values()}:
             continue
         found[job.id] = was
-        if was.state in CAN_RETURN:
+        if was.state in CAN_RETURN and not is_kept(was):
             record = HELD if was.state is State.HELD else ERROR
             await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
     return found, taken
@@ -58,10 +59,10 @@ async def write_down(
         was = returned.get(job.id)
         if was is None:
             continue
-        if was.state in WAITING | CAN_RETURN:
-            written.append(await _readmit(bench, job, call, was=was))
+        if is_kept(was):
+            await _take_back(bench, spool, job, was)
         else:
-            await _take_back(spool, job, was)
+            written.append(await _readmit(bench, job, call, was=was))
     if new:
         written += await bench.clerk(bench.ledger.admit, new, roots=set(bench.spools))
     return written
@@ -74,9 +75,16 @@ async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job
     return await bench.clerk(bench.ledger.readmit, job, call, was=was, at=clock.now(), roots=roots)
 
 
-async def _take_back(spool: Spool, job: Job, was: Job) -> None:
-    """Carry files that left a job which is at Runway back to its place."""
+async def _take_back(bench: Bench, spool: Spool, job: Job, was: Job) -> None:
+    """Carry files that left a job back to it: it is at work with them, or nobody knew how it stands."""
     back = replace(job, target=was.place, target_name=was.name)
     await asyncio.to_thread(spool.carry, back)
-    why = "it is at work with these files already: they were taken back to it"
-    say("files.returned", level="warning", path=was.path, job=was.id, state=was.state.value, message=why)
+    why = "it is at work with these files already"
+    if was.state is State.HELD:
+        why = "they had left before anybody could know that it is held"
+        await post_record(bench, was)
+    elif was.state in CAN_RETURN:
+        why = "they had left before anybody could know how it ended"
+        await bench.clerk(bench.ledger.told, was, at=clock.now())
+    message = f"{why}: they were taken back to it"
+    say("files.returned", level="warning", path=was.path, job=was.id, state=was.state.value, message=message)

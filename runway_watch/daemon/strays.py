@@ -23,7 +23,7 @@ from runway_watch.job import Generation, Job, Place, State
 from runway_watch.ledger.restoring import Restored, ids, restore
 from runway_watch.log import say
 from runway_watch.notify import notify
-from runway_watch.records import Record, read
+from runway_watch.records import MOST_BYTES, Record, read
 from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory, reunite
 from runway_watch.stages.admit import judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
@@ -32,8 +32,6 @@ from runway_watch.stages.survey import defaults
 LOST = "the ledger was lost, and with it whether this had been sent"
 _AT_A_TIME = 64
 """Drops that are written down together: whoever stops a start that takes long loses no more than these."""
-
-_MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def _record(spool: Spool, listing: Listing, name: str) -> Record | None:
         return None
     try:
         with spool.in_place(Place.PROCESSING, join(listing.path, name + HELD)) as file:
-            return read(file.read(_MAX_BYTES).decode())
+            return read(file.read(MOST_BYTES + 1))
     except (Refusal, ValueError):
         return None
 

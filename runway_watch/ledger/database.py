@@ -191,5 +191,5 @@ def _foreign_errors() -> Iterator[None]:
         if is_damage(error.orig):
             raise Damaged(error.orig) from error
         raise LedgerError(f"the ledger cannot be used: {error.orig}") from error
-    except (SQLAlchemyError, OSError, ImportError) as error:
+    except (SQLAlchemyError, OSError, ImportError, OverflowError) as error:
         raise LedgerError(f"the ledger cannot be used: {error}") from error

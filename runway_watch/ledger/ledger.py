@@ -65,7 +65,7 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
 
         Args:
             job, call: as they are now.
-            was: the job as it was.
+            was: the job as it was; one that has ended once more since is another.
             at: the moment.
             roots: those that somebody looks after; None for all.
 
@@ -81,6 +81,7 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         with self._writing() as db:
             job = self._joining(db, job, at=max(at, call.due_at), roots=roots)
             guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was.state)
+            guarded = guarded.where(jobs.c.finished_at.is_not_distinct_from(was.finished_at))
             _exactly_one(db.execute(guarded.values(from_job(job))).rowcount, job.id)
             one = (generations.c.job == call.job) & (generations.c.n == call.n)
             _exactly_one(
@@ -121,16 +122,22 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         with self._writing() as db:
             self._set_job(db, job, {"sweeps": job.sweeps})
 
-    def retire(self, job: Job, calls: Sequence[Generation], *, at: float) -> Job:
-        """Commit the end of a job, together with the arrival of its files."""
+    def retire(self, job: Job, calls: Sequence[Generation], *, at: float, complete: bool = True) -> Job:
+        """Commit the end of a job, together with the arrival of its files; `complete`: of all of them."""
         over = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
         with self._writing() as db:
             for call in calls:
                 self._move(db, call, Move(_ending(call), {}), at)
             state = State(db.scalar(select(jobs.c.state).where(jobs.c.id == job.id)) or "")
-            values = over | {"finished_at": at, "verdict": job.verdict}
+            told_at = at if complete else None
+            values = over | {"finished_at": at, "verdict": job.verdict, "told_at": told_at}
             db.execute(update(jobs).where(jobs.c.id == job.id).values(plain(values)))
-        return replace(job, place=job.target or job.place, state=state, finished_at=at)
+        return replace(job, place=job.target or job.place, state=state, finished_at=at, told_at=told_at)
+
+    def told(self, job: Job, *, at: float) -> None:
+        """Remember that a person who sees the files of a job can read why it does not go on."""
+        with self._writing() as db:
+            self._set_job(db, job, {"told_at": at})
 
     def move(self, moves: Iterable[tuple[Generation, Move]], *, at: float) -> list[Generation]:
         """Carry out moves, all or none, and return the generations as they are now.
@@ -171,10 +178,10 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         return replace(generation, **{**move.changes, "state": state})
 
     def _follow(self, db: Connection, job_id: str) -> None:
-        """Let the job stand where its least advanced generation stands."""
+        """Let the job stand where its least advanced generation stands. What it does is news to everybody."""
         states = db.scalars(select(generations.c.state).where(generations.c.job == job_id)).all()
         state = of_job(State(s) for s in states)
-        db.execute(update(jobs).where(jobs.c.id == job_id).values(state=state.value))
+        db.execute(update(jobs).where(jobs.c.id == job_id).values(state=state.value, told_at=None))
 
     def _set_job(self, db: Connection, job: Job, changes: Mapping[str, Any]) -> Job:
         guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.place == job.place)

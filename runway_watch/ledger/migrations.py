@@ -9,6 +9,8 @@ from runway_watch.wish import wish_of
 _SINCE_2 = (
     "ALTER TABLE jobs ADD COLUMN wish VARCHAR NOT NULL DEFAULT ''",
     "ALTER TABLE jobs ADD COLUMN duplicate_of VARCHAR",
+    "ALTER TABLE jobs ADD COLUMN told_at FLOAT",
+    "UPDATE jobs SET told_at = finished_at WHERE state IN ('failed', 'cancelled')",
     "ALTER TABLE generations ADD COLUMN charged INTEGER",
     "ALTER TABLE generations ADD COLUMN evidence JSON NOT NULL DEFAULT '{}'",
 )

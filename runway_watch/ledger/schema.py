@@ -63,6 +63,7 @@ jobs = Table(
     Column("verdict", JSON),
     Column("wish", String, nullable=False, server_default=""),
     Column("duplicate_of", String),
+    Column("told_at", Float),
     _one_of("state", State, "jobs_state"),
     _one_of("place", Place, "jobs_place"),
     # One live job per input: the same files are never accepted twice.

@@ -15,9 +15,21 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from runway_watch.job import Verdict
 from runway_watch.records.writing import SCHEMA
 
+MOST_BYTES = 1 << 20
+"""The largest that is read; ours have a few kilobytes."""
+
+_MOST = 10**12
+"""Numbers are believed up to here: no account, and no disk, has more."""
+
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 _FOREIGN = re.compile(r"""["']|(?:\.\s*[\w-]*\s*){17}""")
 """Other quotes than tomli_w's, or a key with so many dots that it would keep the parser busy."""
+
+
+_PLAIN_NAME = r"^[^/\x00]*$"
+_NAME: Any = Field(pattern=_PLAIN_NAME)
+_COUNT: Any = Field(ge=0, le=_MOST)
+_NONE_YET: Any = Field(default=0, ge=0, le=_MOST)
 
 
 class _Written(BaseModel):
@@ -28,10 +40,10 @@ class File(_Written):
     """An input: what followed the group's name, and how it was when it was admitted."""
 
     suffix: str = Field(pattern=r"^\.[^/\x00]+$")
-    dropped_as: str
+    dropped_as: str = _NAME
     sha256: str
-    size: int
-    mtime_ns: int
+    size: int = _COUNT
+    mtime_ns: int = Field(ge=-(2**63), lt=2**63)
 
 
 class Referred(_Written):
@@ -40,7 +52,7 @@ class Referred(_Written):
     written: str
     path: str
     sha256: str
-    size: int
+    size: int = _COUNT
     mime: str
 
 
@@ -49,13 +61,13 @@ class Call(_Written):
 
     task_id: str | None = None
     status: str | None = None
-    credits: int = 0
-    seconds: float | None = None
+    credits: int = _NONE_YET
+    seconds: float | None = Field(default=None, ge=0, le=_MOST)
     outputs: list[str] = []
     output_sha256: list[str] = []
     failure_code: str | None = None
     submitted_at: AwareDatetime | None = None
-    tries: int = 0
+    tries: int = _NONE_YET
 
 
 _EVIDENCE = ("_before", "_after", "_calls", "_credits")
@@ -66,9 +78,9 @@ class Kept(_Written):
     """The table `[ledger]`."""
 
     wish: str = ""
-    dropped_as: str = ""
-    price: int | None = None
-    sweeps: int = 0
+    dropped_as: str = Field(default="", pattern=_PLAIN_NAME)
+    price: int | None = Field(default=None, ge=0, le=_MOST)
+    sweeps: int = _NONE_YET
     file: list[File] = []
     reference: list[Referred] = []
 
@@ -84,10 +96,10 @@ class Record(_Written):
     submitted_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None
     since: AwareDatetime | None = None
-    credits: int = 0
+    credits: int = _NONE_YET
     charged: str = ""
     task_id: str | None = None
-    attempts: int = 0
+    attempts: int = _NONE_YET
     duplicate_of: str | None = None
     request: dict[str, Any] = {}
     generation: list[Call] = []
@@ -111,15 +123,31 @@ class Record(_Written):
         return Verdict(**told | {"problems": tuple(self.problems), "stage": self.stage or "submit"})
 
 
-def read(text: str) -> Record:
-    """Read a record back. Raises ValueError for what is none of ours, or of another schema."""
-    bare = _STRING.sub("", text)
-    if _FOREIGN.search(bare):
+def table_of(raw: bytes) -> dict[str, Any]:
+    """A record as a plain table. Raises ValueError for what runway-watch would not write."""
+    if len(raw) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    text = raw.decode()
+    if _FOREIGN.search(_STRING.sub("", text)):
         raise ValueError("nothing that runway-watch would write")
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except RecursionError:
         raise ValueError("its lists are nested too deep") from None
+
+
+def owner_of(raw: bytes) -> str | None:
+    """The job that a record belongs to; None for what is no record of ours."""
+    try:
+        job = table_of(raw).get("job")
+    except ValueError:
+        return None
+    return job if isinstance(job, str) else None
+
+
+def read(raw: bytes) -> Record:
+    """Read a record back. Raises ValueError for what is none of ours, or of another schema."""
+    table = table_of(raw)
     if table.get("schema") != SCHEMA:
         raise ValueError(f"its schema is not {SCHEMA}")
     seen = {key: _plain(value) for key, value in table.items() if key.endswith(_EVIDENCE)}

@@ -101,12 +101,6 @@ def charged(generations: Iterable[Generation]) -> str:
     return "yes" if any(g.credits for g in generations) else "no"
 
 
-def job_of(text: Mapping[str, Any]) -> str | None:
-    """The job id that a record names, if it names one."""
-    job = text.get("job")
-    return job if isinstance(job, str) else None
-
-
 def _inputs(job: Job) -> dict[str, Any]:
     main = job.media or (job.inputs[0] if job.inputs else None)
     if main is None:

@@ -4,7 +4,6 @@ Works with the daemon running or stopped, and before its first run. Nothing is w
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -86,7 +85,7 @@ def _job(ledger: Ledger, settings: Settings, wanted: str, spot: Spot | None) -> 
     """The job that is meant, be it only that of a record, or one that was dropped under the name once."""
     job = find(ledger, settings, wanted)
     if job is None and spot is not None and spot.place is not Place.INBOX:
-        owner = ledger.job(records.job_of(_record(spot)) or "")
+        owner = ledger.job(str(_record(spot).get("job", "")))
         earlier = [] if spot.is_taken else dropped_as(ledger, spot)
         job = owner[0] if owner is not None else next(iter(earlier), None)
     return job
@@ -141,7 +140,8 @@ def _record(spot: Spot) -> dict[str, Any]:
     if not drops.is_record(spot.name):
         return {}
     try:
-        table = tomllib.loads(spot.path.read_text("utf-8"))
+        with spot.path.open("rb") as file:
+            table = records.table_of(file.read(records.MOST_BYTES + 1))
     except (OSError, ValueError):
         return {}
-    return table if records.job_of(table) else {}
+    return table if isinstance(table.get("job"), str) else {}

@@ -18,9 +18,8 @@ from runway_watch.ledger import Ledger
 from runway_watch.report.inboxes import name
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged
-from runway_watch.stages.earlier import earlier
+from runway_watch.stages.earlier import earlier, is_kept
 from runway_watch.stages.share import is_there, shares_failure
-from runway_watch.states import CAN_RETURN, WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,8 @@ class Pricing:
         if was is None:
             return self._shared(line, own=job.id)
         self.returned.add(was.id)
-        if was.state not in WAITING | CAN_RETURN:
-            return replace(line, free=f"is at work as {was.id}, its files go back there")
+        if is_kept(was):
+            return replace(line, free=f"is {was.state} as {was.id}, its files go back there")
         before = next(iter(self._ledger.calls(was.id)), None)
         _, again = revive(job, call, was=was, before=before)
         if again.state is State.COLLECTING:

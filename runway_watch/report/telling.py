@@ -15,7 +15,7 @@ from runway_watch.report.pricing import like_of
 from runway_watch.report.story import here, local, story
 from runway_watch.report.surroundings import around
 from runway_watch.spool import Spool
-from runway_watch.stages.earlier import earlier
+from runway_watch.stages.earlier import earlier, is_kept
 
 _OTHERS = 10
 """So many other jobs of the same name are told of."""
@@ -102,7 +102,8 @@ class Telling:
         called = ledger.called(root=job.root, folder=job.folder, name=job.name)
         was = earlier(job, called, spool=Spool(Path(job.root)))
         if was is not None:
-            yield f"its files were those of job {was.id} ({was.state}), which would go on with them"
+            named = f"its files were those of job {was.id} ({was.state})"
+            yield f"{named}: they go back to it" if is_kept(was) else f"{named}, which would go on with them"
         own = was.id if was else job.id
         like = like_of(job, call, ledger=ledger, settings=self.settings, but=own)
         if like is not None and not job.options.get("force"):

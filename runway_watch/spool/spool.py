@@ -6,7 +6,6 @@ inode, or by its size and time where a network drive gives it a new one.
 """
 
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from runway_watch.drops import RECORDS, SIDECAR, numbered
-from runway_watch.errors import NameTaken, OutputGone, SpoolError
+from runway_watch.errors import NameTaken, OutputGone, Refusal, SpoolError
 from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
-from runway_watch.records import job_of
+from runway_watch.records import MOST_BYTES, owner_of
 from runway_watch.spool.beneath import opened
 from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
 from runway_watch.spool.checksum import digest_of
@@ -206,9 +205,11 @@ class Spool:
 
 
 def _owner(path: Path) -> str | None:
+    """The job that a record belongs to; None for what is none of ours, whatever it is."""
     try:
-        return job_of(tomllib.loads(path.read_text("utf-8")))
-    except ValueError:
+        with opened(path.parent, path.name) as file:
+            return owner_of(file.read(MOST_BYTES + 1))
+    except Refusal:
         return None
 
 

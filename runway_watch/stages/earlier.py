@@ -21,10 +21,21 @@ def earlier(job: Job, called: Iterable[Job], *, spool: Spool) -> Job | None:
     return next((was for was in called if _may_be(was, job) and not _is_present(was, spool)), None)
 
 
+def is_kept(was: Job) -> bool:
+    """Whether files of a job that lie in the inbox again go back to it, and are not begun anew.
+
+    It is at work with them; or it is held, or failed, and who moved them could not know that yet: that is no
+    person's word, and to send it again may pay twice.
+    """
+    if was.state in CAN_RETURN:
+        return was.told_at is None
+    return was.state not in WAITING
+
+
 def _may_be(was: Job, job: Job) -> bool:
     at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
-    # What is paid for goes on with its own files only; of the others, changed files are a mended drop.
-    return at_rest and (was.state in WAITING | CAN_RETURN or _contents(was) == _contents(job))
+    # What is kept goes on with its own files only; of the others, changed files are a mended drop.
+    return at_rest and (not is_kept(was) or _contents(was) == _contents(job))
 
 
 def _contents(job: Job) -> set[tuple[str, str]]:
