@@ -1,5 +1,6 @@
 """Jobs of a folder that is no longer in the configuration: in nobody's way, and not forgotten."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Runway, Site, eventually, simulator
+from tests.harness import Runway, Site, eventually, picture, sidecar, simulator, unique
 
 APPOINTED = "[job]\nnot_before = 2099-01-01T00:00:00"
 
@@ -70,3 +71,28 @@ def test_a_task_of_a_folder_that_nobody_watches_gives_its_slot_back_and_is_fetch
     assert site.cli("run", "--once").returncode == 0
     assert (site.counts(), len(site.paid())) == ({"done": 2}, 2)
     assert "cat.out.mp4" in site.files("done")
+
+
+def test_a_root_under_a_new_path_goes_on_with_its_jobs_and_a_copy_of_it_takes_none(tmp_path: Path) -> None:
+    with simulator(seconds=2) as runway:
+        site, image, text = Site(tmp_path, runway), picture(), sidecar(unique())
+        site.put("cat.png", image)
+        site.put("cat.prompt.toml", text)
+        assert site.cli("run", "--once").returncode == 0
+        site.drop("dog.png")
+        with site.daemon() as daemon:
+            site.reaches(done=1, running=1)
+            assert daemon.stop() == 0
+        site.root.rename(tmp_path / "moved")
+        site.root = tmp_path / "moved"
+        site.configure()
+        site.put("again.png", image)
+        site.put("again.prompt.toml", text)
+        assert site.cli("run", "--once").returncode == 0
+        assert (site.counts(), len(runway.bill()["tasks"])) == ({"done": 3}, 2)
+        site.verify()
+        shutil.copytree(site.root, tmp_path / "copy")
+        with site.config.open("a") as file:
+            file.write(f'[[watch]]\nroot = "{tmp_path / "copy"}"\n')
+        assert site.cli("run", "--once").returncode == 0
+        assert (site.counts(), len(runway.bill()["tasks"])) == ({"done": 3}, 2)

@@ -18,7 +18,7 @@ from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Place, State
 from runway_watch.ledger import Ledger, file_of
 from runway_watch.ledger.aside import Damaged, damage, set_aside
-from runway_watch.ledger.restoring import Restored, is_known, restore
+from runway_watch.ledger.restoring import Restored, is_known, rehome, restore, roots_of
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.records import MOST_BYTES, Record, read
@@ -63,10 +63,21 @@ async def rebuild(bench: Bench) -> None:
         notify(TAKES_LONG)
         found = await asyncio.to_thread(_told, bench, spool)
         if found:
-            await bench.clerk(restore, bench.ledger, found, at=clock.now())
-            states = [one.job.state for one in found]
-            done = states.count(State.DONE)
-            say("ledger.rebuilt", level="warning", path=root, done=done, failed=len(states) - done)
+            await _write_down(bench, root, found)
+
+
+async def _write_down(bench: Bench, root: str, found: list[Restored]) -> None:
+    """What the ledger knows already was of a root that has moved, or is of one that was copied."""
+    known = await bench.clerk(roots_of, bench.ledger)
+    before = {known[one.job.id] for one in found if one.job.id in known}
+    for was in sorted(before - bench.spools.keys()):
+        await bench.clerk(rehome, bench.ledger, was, root)
+        say("root.moved", level="warning", path=root, message=f"it was {was}: its jobs go on here")
+    new = [one for one in found if one.job.id not in known]
+    await bench.clerk(restore, bench.ledger, new, at=clock.now())
+    if new:
+        done = sum(one.job.state is State.DONE for one in new)
+        say("ledger.rebuilt", level="warning", path=root, done=done, failed=len(new) - done)
 
 
 def _told(bench: Bench, spool: Spool) -> list[Restored]:

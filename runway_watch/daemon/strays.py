@@ -20,7 +20,7 @@ from runway_watch.decide import UNCERTAIN, doubt
 from runway_watch.drops import join
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Generation, Job, Place, State
-from runway_watch.ledger.restoring import Restored, ids, restore
+from runway_watch.ledger.restoring import Restored, restore, roots_of
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.records import MOST_BYTES, Record, read
@@ -53,7 +53,7 @@ async def hold_strays(bench: Bench) -> None:
     for root, spool in bench.spools.items():
         known = {path for job in jobs if job.root == root for path in _files(job)}
         found = await asyncio.to_thread(_strays, bench, spool, known)
-        taken = await bench.clerk(ids, bench.ledger) if found else set()
+        taken = set(await bench.clerk(roots_of, bench.ledger)) if found else set()
         rest = iter(found)
         while some := list(islice(rest, _AT_A_TIME)):
             notify(TAKES_LONG)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from runway_watch.job import Generation, Job, State
 from runway_watch.ledger.database import Database
@@ -34,10 +34,16 @@ def is_known(ledger: Database, root: str) -> bool:
         return db.scalar(select(jobs.c.id).where(jobs.c.root == root).limit(1)) is not None
 
 
-def ids(ledger: Database) -> set[str]:
-    """Every job's id."""
+def roots_of(ledger: Database) -> dict[str, str]:
+    """Every job's root, by its id."""
     with ledger._reading() as db:  # noqa: SLF001 - a part of it
-        return set(db.scalars(select(jobs.c.id)))
+        return {row[0]: row[1] for row in db.execute(select(jobs.c.id, jobs.c.root))}
+
+
+def rehome(ledger: Database, was: str, root: str) -> None:
+    """Let all jobs of a root be those of another, which has none: it is the same folder under a new path."""
+    with ledger._writing() as db:  # noqa: SLF001 - a part of it
+        db.execute(update(jobs).where(jobs.c.root == was).values(root=root))
 
 
 def restore(ledger: Database, found: Sequence[Restored], *, at: float) -> None:
