@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Runway, Site, eventually, picture, sidecar, simulator, unique
+from tests.harness import Runway, Site, eventually, obstruct, picture, sidecar, simulator, unique
 
 APPOINTED = "[job]\nnot_before = 2099-01-01T00:00:00"
 
@@ -96,3 +96,51 @@ def test_a_root_under_a_new_path_goes_on_with_its_jobs_and_a_copy_of_it_takes_no
             file.write(f'[[watch]]\nroot = "{tmp_path / "copy"}"\n')
         assert site.cli("run", "--once").returncode == 0
         assert (site.counts(), len(runway.bill()["tasks"])) == ({"done": 3}, 2)
+
+
+def test_a_result_that_nobody_fetches_keeps_no_outage_open(site: Site) -> None:
+    site.runway.change(seconds=1.0)
+    site.drop("a.png")
+    with site.daemon() as daemon:
+        site.reaches(running=1)
+        assert daemon.stop() == 0
+    watch(site, "other")
+    with site.daemon():
+        site.reaches(collecting=1)
+        outage(site)
+        eventually(lambda: site.counts().get("done") == 3, what="the end of the outage")
+        assert site.rows(OPEN) == []
+
+
+def test_a_result_that_a_broken_folder_takes_not_keeps_no_outage_open(site: Site) -> None:
+    site.runway.change(seconds=1.0)
+    site.drop("a.png")
+    broken = site.root
+    with site.config.open("a") as file:
+        file.write(f'[[watch]]\nroot = "{site.base / "other"}"\nsettle_seconds = 0.05\nscan_seconds = 0.5\n')
+    (site.base / "other/inbox").mkdir(parents=True)
+    with site.daemon() as daemon:
+        site.reaches(running=1)
+        (broken / "processing").rename(broken / "processing.away")
+        mended = obstruct(broken / "processing")
+        site.reaches(collecting=1)
+        site.root = site.base / "other"
+        outage(site)
+        eventually(lambda: site.counts().get("done") == 3, what="the end of the outage")
+        mended()
+        (broken / "processing.away").rename(broken / "processing")
+        site.reaches(done=4)
+        assert daemon.stop() == 0
+
+
+OPEN = "SELECT scope FROM holds WHERE reason = 'outage' AND ended_at IS NULL"
+
+
+def outage(site: Site) -> None:
+    """Let nothing that new drops need answer for a while."""
+    for place in ("upload_slot", "task", "organization"):
+        site.runway.fault(place, {"status": 502}, times=None)
+    for n in range(3):
+        site.drop(f"new {n}.png")
+    eventually(lambda: ("all",) in site.rows(OPEN))
+    site.runway.well()

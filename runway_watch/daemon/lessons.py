@@ -43,6 +43,10 @@ REFUSED_PAUSES = 60.0
 BLIND_AFTER = 6
 """Pauses of an outage in which the account could not be looked at either."""
 
+WELL_SECONDS = 10.0
+"""An outage is over when the account has answered for so long and nothing has failed: what is free and can
+tell would have been tried by then."""
+
 KEY = "key"
 """The way of the key: after a refusal it rests, however well the account can be looked at with it."""
 
@@ -73,6 +77,8 @@ class Lessons:
         self._looks = {"credits": min(CREDITS_LOOK_SECONDS, 6 * first), "daily_limit": 12 * first}
         self.wants_account = False
         """Whether the account should be looked at before its time."""
+        self._well_since: float | None = None  # on the monotonic clock: the account answers since
+        self._failures = 0  # of the API by then
         self.is_busy = False
         """Whether paid calls are under way: the balance changes."""
 
@@ -137,9 +143,9 @@ class Lessons:
     async def asked(self, error: ApiError | None) -> None:
         """Learn from a look at the account.
 
-        It tells of the key. It begins no outage, and ends one only where nothing else that is free can: a
-        part of Runway may be well while another is not. Where it fails for long as well, one paid request
-        is tried now and then.
+        It tells of the key. It begins no outage, and ends one only where nothing else that is free can, or
+        does for a while: a part of Runway may be well while another is not. Where it fails for long as well,
+        one paid request is tried now and then.
         """
         if isinstance(error, Denied):
             await self.denied(error.message)
@@ -151,10 +157,19 @@ class Lessons:
         if await self._clerk(self._ledger.probes, roots=self._keeper.roots):
             if error is None:  # then let what waits for long find out: one at a time may
                 await self._clerk(self._ledger.hasten, at=clock.now())
-            return
+            if not self._is_long_well(error):
+                return
         self._keeper.ways.tried(API, works=error is None, job="account")
         await self._judge(API, works=error is None)
         self._keeper.is_blind = error is not None and self._keeper.ways[API].rests >= BLIND_AFTER
+
+    def _is_long_well(self, error: ApiError | None) -> bool:
+        """Whether the account has answered for a while in which nothing has failed: then it is over."""
+        now, failures = clock.monotonic(), self._keeper.ways[API].failures
+        if error is not None or self._well_since is None or failures != self._failures:
+            self._well_since, self._failures = None if error is not None else now, failures
+            return False
+        return now - self._well_since >= WELL_SECONDS
 
     async def _limited(self, model: str) -> None:
         """A 429: whether it is the day's limit or only haste, the account's own figures say."""

@@ -69,9 +69,8 @@ class Queries(Database):
     def probes(self, *, roots: Collection[str]) -> int:
         """How many generations will ask Runway for something that is free."""
         row = generations.c
-        asks = row.state.in_(["running", "collecting"]) | (
-            (row.state == "uploading") & row.uploaded_at.is_(None) & below(roots)
-        )
+        loads = (row.state == "uploading") & row.uploaded_at.is_(None)
+        asks = (row.state == "running") | (below(roots) & (loads | (row.state == "collecting")))
         query = select(func.count()).select_from(generations.join(jobs)).where(asks)
         with self._reading() as db:
             return db.scalar(query) or 0
