@@ -38,6 +38,10 @@ NO_REASON: Mapping[str, Any] = {"reason": None, "message": None}
 """The values of a generation that does not wait for anything any more."""
 
 
+LONGEST_FILING_PAUSE = 30.0
+"""Seconds: what is over is in its place within a minute after its folder is back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One row of the state table, and the values that change with it."""
@@ -73,6 +77,8 @@ def _later(generation: Generation, later: Later, *, retry: RetrySettings, now: f
     pause = later.after if not later.counts else None
     if pause is None:
         pause = _pause(attempt, later, retry, jitter)
+    if generation.state is State.RETIRING:  # nothing but its folder is waited for
+        pause = min(pause, LONGEST_FILING_PAUSE)
     changes = {"attempt": attempt, "due_at": now + pause, "reason": later.reason, "message": later.message}
     return Move("later", changes | dict(later.facts))
 

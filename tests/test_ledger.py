@@ -521,7 +521,17 @@ def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
     fill("d", S.SUBMITTING, of_job={"model": "veo3"})
     fill("e", S.DONE)
     fill("f", S.HELD)
-    assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.READY: 2, S.RUNNING: 1}, "veo3": {S.SUBMITTING: 1}}
+    assert ledger.traffic(at=NOW, roots=ROOTS) == {
+        "gen4.5": {S.READY: 2, S.RUNNING: 1},
+        "veo3": {S.SUBMITTING: 1},
+    }
+
+
+def test_who_is_put_off_or_belongs_to_another_account_takes_nobodys_place(ledger: Ledger, fill: Fill) -> None:
+    fill("soon", S.UPLOADING, uploaded_at=NOW, reason="rate_limited", due_at=NOW + 5)
+    fill("tomorrow", S.UPLOADING, uploaded_at=NOW, reason="rate_limited", due_at=NOW + 86_400)
+    fill("theirs", S.RUNNING, reason="other_account", due_at=NOW + 60)
+    assert ledger.traffic(at=NOW, roots=ROOTS) == {"gen4.5": {S.UPLOADING: 1}}
 
 
 def test_active_is_what_can_go_on_by_itself(ledger: Ledger, fill: Fill) -> None:
@@ -561,7 +571,7 @@ def test_what_lies_below_no_watched_root_is_in_nobodys_way(ledger: Ledger, fill:
     fill("mine too", S.UPLOADING, uploaded_at=NOW)
     assert ids(ledger.queue(S.READY, "gen4.5", at=NOW, limit=1, roots=ROOTS)) == ["mine"]
     assert ids(ledger.queue(S.UPLOADING, "gen4.5", at=NOW, limit=1, roots=ROOTS)) == ["mine too"]
-    assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.READY: 1, S.UPLOADING: 1}}
+    assert ledger.traffic(at=NOW, roots=ROOTS) == {"gen4.5": {S.READY: 1, S.UPLOADING: 1}}
     assert ledger.due(at=NOW, roots=ROOTS) == []
     assert ledger.next_due(after=NOW, roots=ROOTS) is None
     assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 2
@@ -572,7 +582,7 @@ def test_what_is_at_runway_takes_a_slot_and_is_asked_about_wherever_its_files_ar
 ) -> None:
     fill("due", S.RUNNING, of_job=AWAY)
     fill("later", S.RUNNING, of_job=AWAY, due_at=NOW + 3)
-    assert ledger.traffic(roots=ROOTS) == {"gen4.5": {S.RUNNING: 2}}
+    assert ledger.traffic(at=NOW, roots=ROOTS) == {"gen4.5": {S.RUNNING: 2}}
     assert ids(ledger.due(at=NOW, roots=ROOTS)) == ["due"]
     assert ledger.next_due(after=NOW, roots=ROOTS) == NOW + 3
     assert ledger.active(at=NOW, roots=ROOTS, new=ROOTS) == 0  # nobody waits for its end

@@ -65,9 +65,17 @@ class Account:
         most = self._known.daily.get(model) if self._known else None
         return most is not None and (self.used(model) or 0) >= most
 
+    def shift(self, seconds: float) -> None:
+        """Take the last look along with a clock that was set, unless it was made after that."""
+        now = clock.now()
+        if self.looked_at:
+            self.looked_at = _nearest(now, self.looked_at, self.looked_at + seconds)
+        if self.tried_at:
+            self.tried_at = _nearest(now, self.tried_at, self.tried_at + seconds)
+
     async def refresh(self) -> ApiError | None:
         """Look again. Trouble is told once and returned, and the old figures stay."""
-        self.tried_at = asked_at = clock.now()
+        self.tried_at, began = clock.now(), clock.monotonic()
         try:
             found = await self._api.organization()
         except ApiError as error:
@@ -78,6 +86,7 @@ class Account:
                 say("account.unknown", level="warning", message=message)
             self._trouble = message
             return error
+        asked_at = clock.now() - (clock.monotonic() - began)  # by the clock as it is now, should it be set
         self._known, self._trouble, self.looked_at = found, None, asked_at
         self.looks += 1
         try:
@@ -95,3 +104,7 @@ def slots(concurrency: Mapping[str, int | None] | None, model: str) -> int:
         return min((n for n in concurrency.values() if n is not None), default=UNKNOWN)
     allowed = concurrency[model]
     return UNLIMITED if allowed is None else allowed
+
+
+def _nearest(now: float, *moments: float) -> float:
+    return min(moments, key=lambda moment: abs(now - moment))

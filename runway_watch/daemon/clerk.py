@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.ledger import Ledger
+from runway_watch.ledger.aside import Damaged
 from runway_watch.log import say
 
 P = ParamSpec("P")
@@ -59,11 +60,12 @@ class Clerk:
 
         Raises:
             LostUpdate: the ledger took it and it does not fit; trying again would not help.
+            Damaged: it is broken, and will be set aside at the next start.
         """
         while True:
             try:
                 return await self(method, *args, **kwargs)
-            except LostUpdate:
+            except (LostUpdate, Damaged):
                 raise
             except LedgerError as error:
                 say("ledger.refused", level="error", message=f"{error}; trying again", due_in=_PAUSE)

@@ -26,17 +26,21 @@ from runway_watch.daemon.line import Line
 from runway_watch.daemon.lookout import Lookout
 from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
-from runway_watch.daemon.recovery import recover
+from runway_watch.daemon.recovery import distrust_clock, recover
 from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
 from runway_watch.holds import API, DOWNLOADS
 from runway_watch.job import LIVE_STATES
 from runway_watch.ledger import Ledger, Lock, file_of
+from runway_watch.ledger.aside import Damaged
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.spool import Spool
 from runway_watch.timetable import Timetable
 
 LEDGER_PAUSE = 5.0
+DISTRUST_SECONDS = 5.0
+"""So long after the clock was set, the ledger is looked through once more for moments of the old clock."""
+
 TOGETHER_SECONDS = 0.01
 """What happens within so short a time is handled in one turn."""
 
@@ -74,6 +78,7 @@ class Daemon:
         self._once = once
         self._stopped_at: float | None = None  # on the monotonic clock
         self._jumped = 0.0
+        self._distrusts = False
         self._broken: BaseException | None = None
         self._dispatch = asyncio.Event()
         self._lookouts: list[Lookout] = []
@@ -193,23 +198,36 @@ class Daemon:
         """Nobody works on without a part: whoever started the daemon is to start it again."""
         error = None if task.cancelled() else task.exception()
         if error is not None and self._broken is None:
-            self._broken = error
-            say("daemon.broken", level="error", exc_info=error)
-            self.stop()
+            self._break(error)
+
+    def _break(self, error: BaseException) -> None:
+        self._broken = error
+        say("daemon.broken", level="error", exc_info=error)
+        self.stop()
 
     def _jump(self, seconds: float) -> None:
         self._jumped += seconds
         self._dispatch.set()
 
+    def _distrust(self) -> None:
+        self._distrusts = True
+        self._dispatch.set()
+
     async def _keep_up(self, bench: Bench, timetable: Timetable) -> None:
         """Take the moments that are waited for along with a clock that was set, before they are looked at."""
         timetable.look_at_clock()
+        if self._distrusts:
+            self._distrusts = False
+            await distrust_clock(bench)
         if seconds := self._jumped:
             count = await bench.clerk(bench.ledger.shift, seconds, at=clock.now())
-            bench.keeper.ways.shift(seconds)
-            await bench.keeper.load()  # their moments went along in the ledger
             self._jumped -= seconds
             self._began += seconds
+            bench.keeper.ways.shift(seconds)
+            bench.account.shift(seconds)
+            await bench.keeper.load()  # their moments went along in the ledger
+            # What was just being written down has the moment of the old clock.
+            timetable.at(clock.now() + DISTRUST_SECONDS, "distrust", self._distrust)
             say("clock.jumped", level="warning", seconds=round(seconds, 1), generations=count)
 
     async def _loop(self, bench: Bench, line: Line, chores: Chores, timetable: Timetable) -> None:
@@ -225,6 +243,9 @@ class Daemon:
                 due = await line.turn()
             except LostUpdate:  # a person was faster: it is looked at anew
                 due = clock.now()
+            except Damaged as error:
+                self._break(error)
+                return
             except LedgerError as error:
                 say("ledger.refused", level="error", message=str(error))
                 due = clock.now() + LEDGER_PAUSE

@@ -49,7 +49,7 @@ class Gate:
         keeper = self._bench.keeper
         facts = await keeper.review()
         await share_results(self._bench, now)
-        traffic = await self._bench.clerk(self._bench.ledger.traffic, roots=self._roots)
+        traffic = await self._bench.clerk(self._bench.ledger.traffic, at=now, roots=self._roots)
         self._bench.lessons.is_busy = any(_at_runway(counts) for counts in traffic.values())
         for model in await self._by_priority(traffic, now):
             counts = traffic[model]

@@ -38,7 +38,7 @@ async def recover(bench: Bench) -> None:
         SpoolError: a root cannot be read.
         LedgerError: the ledger cannot be used.
     """
-    await _distrust_clock(bench, now=clock.now())
+    await distrust_clock(bench)
     await rebuild(bench)
     await hold_strays(bench)
     retry, now = bench.settings.retry, clock.now()
@@ -52,7 +52,9 @@ async def recover(bench: Bench) -> None:
             await post_held(bench, job)
 
 
-async def _distrust_clock(bench: Bench, *, now: float) -> None:
+async def distrust_clock(bench: Bench) -> None:
+    """Let nothing be waited for that only a clock which was ahead can have put off. Raises LedgerError."""
+    now = clock.now()
     await bench.clerk(bench.ledger.doubt_future, at=now)
     await bench.keeper.load()
     ahead = await bench.clerk(bench.ledger.ahead, at=now)

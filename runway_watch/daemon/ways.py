@@ -49,6 +49,8 @@ class Ways:
         longest = _LONGEST.get(way, self._retry.max_seconds)
         if way in self._fixed:  # what Runway asks of one request binds that one, and not all
             asked = None
+        if asked is not None:  # of a model's requests it binds all, but for so long that one may try again
+            asked = min(asked, longest)
         pause = Pause(min(self._retry.first_seconds, longest), longest, asked)
         jitter = random.random()  # noqa: S311 - no secret, a spread
         self._known[way] = self[way].failed(job, now=clock.now(), pause=pause, jitter=jitter)

@@ -62,10 +62,11 @@ class Memory(Database):
             found = db.scalar(select(schema.meta.c.value).where(schema.meta.c.key == key))
         return None if found is None else json.loads(found)
 
-    def order(self, verb: str, job: str = "", *, at: float) -> None:
-        """Leave an order of a person for whoever holds the lock: about a job, or about everything."""
+    def order(self, verb: str, job: str = "", *, at: float) -> int:
+        """Leave an order of a person for whoever holds the lock, about a job or everything. Its number."""
         with self._writing() as db:
-            db.execute(insert(schema.orders), {"verb": verb, "job": job, "at": at})
+            made = db.execute(insert(schema.orders), {"verb": verb, "job": job, "at": at})
+            return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
 
     def orders(self) -> list[tuple[int, str, str]]:
         """Open orders as (id, verb, job), the oldest first."""

@@ -11,6 +11,9 @@ from runway_watch.ledger.database import Database
 from runway_watch.ledger.rows import to_generation, to_job
 from runway_watch.ledger.schema import generations, history, jobs
 
+PUT_OFF_SECONDS = 20.0
+"""Whose paid request is put off for longer than this makes room for others."""
+
 
 class Queries(Database):
     """What stands in the ledger now."""
@@ -176,18 +179,26 @@ class Queries(Database):
         order = (jobs.c.priority.desc(), jobs.c.accepted_at, generations.c.n)
         return self._pairs(query.order_by(*order).limit(limit))
 
-    def traffic(self, *, roots: Collection[str]) -> dict[str, dict[State, int]]:
-        """How many generations each model has in each live state.
+    def traffic(self, *, at: float, roots: Collection[str]) -> dict[str, dict[State, int]]:
+        """How many generations each model has in each live state at a moment.
 
-        What is still to be sent counts below these roots only: the rest stays where it is. What is at
-        Runway counts wherever its files are, for it takes one of the account's slots.
+        What is still to be sent counts below these roots only, and not when its paid request is put off for
+        long: it takes nobody's place. What is at Runway counts wherever its files are, for it
+        takes one of the account's slots; but a task of another account takes none of this one's.
         """
-        to_be_sent = generations.c.state.in_(["ready", "uploading"]) & below(roots)
+        row = generations.c
+        is_put_off = (
+            row.uploaded_at.is_not(None) & row.reason.is_not(None) & (row.due_at > at + PUT_OFF_SECONDS)
+        )
+        to_be_sent = row.state.in_(["ready", "uploading"]) & below(roots) & ~is_put_off
+        at_runway = row.state.in_(["submitting", "running"]) & (
+            func.coalesce(row.reason, "") != "other_account"
+        )
         query = (
-            select(jobs.c.model, generations.c.state, func.count())
-            .join(jobs, jobs.c.id == generations.c.job)
-            .where(to_be_sent | generations.c.state.in_(["submitting", "running"]))
-            .group_by(jobs.c.model, generations.c.state)
+            select(jobs.c.model, row.state, func.count())
+            .join(jobs, jobs.c.id == row.job)
+            .where(to_be_sent | at_runway)
+            .group_by(jobs.c.model, row.state)
         )
         found: dict[str, dict[State, int]] = {}
         with self._reading() as db:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from runway_watch import clock
 from runway_watch.config import Settings, read_key
 from runway_watch.daemon import Daemon
-from runway_watch.errors import ConfigError, LedgerLocked
+from runway_watch.errors import ConfigError, LedgerLocked, RunwayWatchError
 from runway_watch.job import Job
 from runway_watch.ledger import Ledger
 from runway_watch.report.places import Places
@@ -25,16 +25,21 @@ def order(
 
     Raises:
         LedgerError: the ledger cannot be used.
+        SpoolError: a root is not there; nothing of it will be done.
     """
     with Ledger(places.ledger_url) as ledger:
-        for job in [job.id for job in jobs] or [""]:
-            ledger.order(verb, job, at=clock.now())
+        given = [ledger.order(verb, job, at=clock.now()) for job in [job.id for job in jobs] or [""]]
     key = partial(_key, settings, environment)
     daemon = Daemon(settings, read_key=key, ledger_url=places.ledger_url, lock_path=places.lock)
     try:
         asyncio.run(daemon.carry_out_orders())
     except LedgerLocked:
         return True
+    except RunwayWatchError:
+        with Ledger(places.ledger_url) as ledger:  # who was told that it failed does not want it done later
+            for number in given:
+                ledger.carried_out(number)
+        raise
     return False
 
 

@@ -46,11 +46,12 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
     """What a job depends on, from the ledger."""
     roots = [str(watch.root) for watch in settings.watch]
     leader = ledger.job(job.duplicate_of) if job.duplicate_of is not None else None
-    traffic = ledger.traffic(roots=roots).get(job.model, {})
+    now = clock.now()
+    traffic = ledger.traffic(at=now, roots=roots).get(job.model, {})
     queue = ledger.live() if job.state in WAITING else []
     rivals = [j for j in queue if j.model == job.model and j.state in WAITING and not j.duplicate_of]
     return Around(
-        now=clock.now(),
+        now=now,
         zone=zone,
         holds=ledger.holds(),
         is_running=is_running,
