@@ -24,14 +24,14 @@ class Breaker:
     Args:
         failures: how many in a row.
         rests: how many pauses that has led to; what fails while the way rests already was under way before.
-        jobs: of which jobs.
+        jobs: of which jobs; None stands for what is about none of them.
         width: how many may use it at once.
         until: nobody may before (seconds since 1970).
     """
 
     failures: int = 0
     rests: int = 0
-    jobs: frozenset[str] = frozenset()
+    jobs: frozenset[str | None] = frozenset()
     width: int = FIRST_WIDTH
     until: float = 0.0
 
@@ -39,7 +39,7 @@ class Breaker:
         """After one that worked."""
         return Breaker(width=min(self.width * 2, WIDEST))
 
-    def failed(self, job: str, *, now: float, pause: "Pause", jitter: float) -> "Breaker":
+    def failed(self, job: str | None, *, now: float, pause: "Pause", jitter: float) -> "Breaker":
         """After one that did not; `jitter` is 0 to 1."""
         rests = self.rests if now < self.until else self.rests + 1
         seconds = wait(rests, first=pause.first, longest=pause.longest, jitter=jitter, asked=pause.asked)
@@ -47,8 +47,8 @@ class Breaker:
         return Breaker(self.failures + 1, rests, self.jobs | {job}, width=1, until=max(self.until, until))
 
     def is_closed(self, *, failures: int = OUTAGE_AFTER, jobs: int = 1) -> bool:
-        """Whether so many in a row failed, of so many different jobs."""
-        return self.failures >= failures and len(self.jobs) >= jobs
+        """Whether so many in a row failed, of so many different jobs or of none's making."""
+        return self.failures >= failures and (None in self.jobs or len(self.jobs) >= jobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@
     │   └── Rejected           any other 4xx: this request will never be accepted
     ├── TransferError          bytes on their way to or from Runway's storage
     │   ├── Interrupted        cut, stalled or refused for now: try again
+    │   │   └── Away           the storage is not to be reached, or in trouble: it is about no file
     │   ├── Expired            the address is no longer valid: ask for a fresh one
     │   ├── Oversized          more bytes than allowed
     │   └── Changed            the file is not the one that was admitted
@@ -125,6 +126,10 @@ class TransferError(RunwayWatchError):
 
 class Interrupted(TransferError):
     """Cut, stalled or refused for now: try again."""
+
+
+class Away(Interrupted):
+    """The storage is not to be reached, or in trouble of its own: that says nothing about the file."""
 
 
 class Expired(TransferError):

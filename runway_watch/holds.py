@@ -206,13 +206,13 @@ def ways(state: State, outcome: Outcome, *, model: str) -> Iterator[tuple[str, b
             yield from ((API, True), (CREATES, True), (model, True))
         case State.UPLOADING, Later("rate_limited"):
             yield SLOTS, False
-        case State.UPLOADING, Later("interrupted"):
+        case State.UPLOADING, Later("interrupted" | "storage"):
             yield UPLOADS, False
         case State.UPLOADING, Done():
             yield from ((SLOTS, True), (UPLOADS, True))
         case State.RUNNING, Done() | Never() | Later("running"):
             yield API, True
-        case State.COLLECTING, Later("interrupted"):
+        case State.COLLECTING, Later("interrupted" | "storage"):
             yield DOWNLOADS, False
         case State.COLLECTING, Done():
             yield DOWNLOADS, True

@@ -19,6 +19,7 @@ from runway_watch.api import Courier, Pacing, Received, Slot
 from runway_watch.api.multipart import form
 from runway_watch.api.threads import in_thread
 from runway_watch.errors import (
+    Away,
     Changed,
     Expired,
     Interrupted,
@@ -146,7 +147,7 @@ def test_any_2xx_is_a_good_upload(picture: Path, status: int) -> None:
 @pytest.mark.parametrize("status", [301, 307, 400, 403, 404, 413, 429, 500, 503])
 def test_any_other_answer_to_an_upload_wants_a_new_slot(picture: Path, status: int) -> None:
     error, server = upload(always(raw(status, b"<Error/>", "Location: http://127.0.0.1:9/")), picture)
-    assert type(error) is Interrupted
+    assert type(error) is (Away if status >= 500 else Interrupted)
     assert str(status) in str(error)
     assert len(server.seen) == 1
 
@@ -280,7 +281,7 @@ def test_an_address_whose_time_is_over_has_expired(status: int) -> None:
 @pytest.mark.parametrize("status", [201, 206, 302, 400, 429, 500, 503])
 def test_any_other_answer_interrupts_a_download(status: int) -> None:
     got, _, seen = download(always(raw(status, b"x", "Location: http://127.0.0.1:9/")))
-    assert type(got) is Interrupted
+    assert type(got) is (Away if status >= 500 else Interrupted)
     assert len(seen) == 1
 
 

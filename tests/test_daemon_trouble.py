@@ -1,6 +1,7 @@
 """The daemon's own parts in trouble: a ledger that takes nothing, a task that dies, an unreadable inbox."""
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -88,6 +89,36 @@ def test_an_answer_that_fits_the_ledger_no_more_is_named_in_the_log(site: Site) 
         assert daemon.stop() == 0
     [task] = site.paid()
     assert (line["task_id"], line["path"]) == (task["id"], "cat.png")
+
+
+def test_a_ledger_that_breaks_under_a_daemon_ends_it_and_is_set_aside_at_the_next_start(site: Site) -> None:
+    with site.daemon() as daemon:
+        for n in range(10):
+            site.drop(f"cat {n}.png")
+        site.reaches(done=10)
+        order(site, "PRAGMA wal_checkpoint(TRUNCATE)")
+        with site.ledger.open("r+b") as file:
+            file.seek(4096)
+            file.write(os.urandom(site.ledger.stat().st_size - 4096))
+        site.drop("dog.png")
+        assert daemon.process.wait(30) == 1
+        assert "sets it aside at its next start" in daemon.log.read_text()
+    assert site.cli("run", "--once").returncode == 0
+    assert site.counts() == {"done": 11}
+    assert len(site.paid()) == 11
+
+
+def test_an_order_that_failed_is_not_carried_out_later(site: Site) -> None:
+    site.runway.fault("create", {"reset_after": True})
+    site.drop("cat.png")
+    assert site.cli("run", "--once").returncode == 1
+    [(job,)] = site.rows("SELECT id FROM jobs WHERE state = 'held'")
+    site.root.rename(site.base / "away")
+    assert site.cli("retry", job).returncode == 1
+    (site.base / "away").rename(site.root)
+    assert site.rows("SELECT * FROM orders") == []
+    assert site.cli("run", "--once").returncode == 1
+    assert (site.counts(), len(site.paid())) == ({"held": 1}, 1)
 
 
 # -- in this process ---------------------------------------------------------------------------------------

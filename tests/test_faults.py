@@ -67,7 +67,7 @@ FAULTS: Mapping[str, Fault] = {
     "an upload refused": Fault("upload_form", {"status": 403}),
     "a slot without an answer": Fault("upload_slot", {"garbage": True}),
     "uploads that never work": Fault(
-        "upload_form", {"status": 500}, "failed", 0, times=None, code="retries.exhausted"
+        "upload_form", {"status": 403}, "failed", 0, times=None, code="retries.exhausted"
     ),
     # 10: polling
     "polls that are lost": Fault("task", {"reset_before": True}, times=7),

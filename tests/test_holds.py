@@ -162,6 +162,7 @@ WAYS: list[tuple[State, Outcome, dict[str, bool]]] = [
     (State.UPLOADING, Later("answer_lost"), {API: False}),
     (State.UPLOADING, Later("rate_limited"), {SLOTS: False}),
     (State.UPLOADING, Later("interrupted"), {UPLOADS: False}),
+    (State.UPLOADING, Later("storage"), {UPLOADS: False}),
     (State.UPLOADING, Later("share"), {}),
     (State.UPLOADING, Done(), {SLOTS: True, UPLOADS: True}),
     (State.RUNNING, Later("running"), {API: True}),

@@ -410,3 +410,16 @@ def test_downloads_that_fail_for_long_are_waited_for_and_nothing_more_is_bought_
         eventually(lambda: holds(site) == {})
     assert site.files("failed") == []
     site.verify()
+
+
+@pytest.mark.parametrize("place", ["upload_form", "output"])
+def test_a_storage_that_is_away_costs_a_single_job_time_and_nothing_else(site: Site, place: str) -> None:
+    site.configure(sweep=0.5)
+    site.runway.fault(place, {"status": 503}, times=None)
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        eventually(lambda: site.runway.hits()[0] >= 15)  # attempts, sweeps and all
+        site.runway.well()
+        site.reaches(done=1)
+        assert daemon.events("job.failed") == []
+    site.verify()

@@ -21,7 +21,7 @@ from runway_watch.api.pace import Pace, Pacing, paced
 from runway_watch.api.records import Slot
 from runway_watch.api.threads import in_thread
 from runway_watch.api.trouble import transfer_errors
-from runway_watch.errors import Changed, Expired, Interrupted, Oversized
+from runway_watch.errors import Away, Changed, Expired, Interrupted, Oversized
 
 BLOCK = 256 * 1024
 """Bytes of a file that are held at once."""
@@ -108,7 +108,7 @@ class Courier:
                 ) as answer:
                     status, done = answer.status_code, answer.is_success
         if not done:
-            raise Interrupted(f"The upload was refused by the storage ({status}).")
+            raise _refused("upload", status)
 
     async def download(self, url: str, into: BinaryIO, *, max_bytes: int) -> Received:
         """Fetches an output into an open file, from the file's position on; it is flushed, not synced.
@@ -166,11 +166,16 @@ def _next_block(file: BinaryIO, position: int, count: int, digest: "hashlib._Has
     return block
 
 
+def _refused(what: str, status: int) -> Interrupted:
+    """A server's own trouble is no file's: it is waited for, however long it takes."""
+    return (Away if status >= 500 else Interrupted)(f"The {what} was refused by the storage ({status}).")
+
+
 def _check_answer(answer: httpx.Response, max_bytes: int) -> None:
     if answer.status_code in _GONE:
         raise Expired(f"The output's address is not valid any more ({answer.status_code}).")
     if answer.status_code != 200:
-        raise Interrupted(f"The download was refused by the storage ({answer.status_code}).")
+        raise _refused("download", answer.status_code)
     if answer.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Interrupted("The download came packed, which we did not ask for.")
     if (_stated(answer) or 0) > max_bytes:

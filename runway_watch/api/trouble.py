@@ -7,10 +7,11 @@ may be sent again by itself; `AnswerLost` promises nothing. A test fails on an e
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 
-from runway_watch.errors import AnswerLost, ApiError, Interrupted, Unreachable
+from runway_watch.errors import AnswerLost, ApiError, Away, Interrupted, Unreachable
 
 TABLE: Mapping[type[Exception], tuple[type[ApiError], str]] = {
     # Before a byte of the request left.
@@ -90,8 +91,13 @@ def api_errors(secret: str) -> Iterator[None]:
 @contextmanager
 def transfer_errors(what: str) -> Iterator[None]:
     """Within it, httpx's exceptions become `Interrupted`; the old ones are hidden, as they may hold a URL."""
-    with _turned(lambda error: Interrupted(f"The {what} was interrupted: {_row(error)[1]}.")):
+    with _turned(partial(_interruption, what)):
         yield
+
+
+def _interruption(what: str, error: Exception) -> Interrupted:
+    kind, sentence = _row(error)
+    return (Away if kind is Unreachable else Interrupted)(f"The {what} was interrupted: {sentence}.")
 
 
 @contextmanager

@@ -113,6 +113,8 @@ class Daemon:
                 await self._work(await self._open(stack, open_ledger))
         finally:
             lock.release()
+        if isinstance(self._broken, LedgerError):
+            raise self._broken
         if self._broken is not None:
             raise RunwayWatchError("a part of the daemon broke: start it again") from self._broken
 

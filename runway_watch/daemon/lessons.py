@@ -26,6 +26,7 @@ from runway_watch.holds import (
 )
 from runway_watch.job import Hold, Job, Later, Never, Outcome, State
 from runway_watch.ledger import Ledger
+from runway_watch.stages.trouble import STORAGE
 
 _CLOSED: Mapping[str, str] = {
     API: "Runway cannot be reached, or answers with errors: asked again until it answers",
@@ -101,8 +102,9 @@ class Lessons:
         fails is to be the last but for those that are on their way.
         """
         asked, tried = outcome.after if isinstance(outcome, Later) else None, self._keeper.ways.tried
+        about = None if isinstance(outcome, Later) and outcome.reason == STORAGE else job.id
         for way, works in ways(state, outcome, model=job.model):
-            tried(way, works=works, job=job.id, asked=asked)
+            tried(way, works=works, job=about, asked=asked)
             if works and way == API:
                 tried(KEY, works=True, job=job.id)  # a look at the account alone proves too little
 

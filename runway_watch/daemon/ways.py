@@ -41,8 +41,14 @@ class Ways:
         """How a way is doing; one that nobody has used is fine."""
         return self._known.get(way, Breaker(width=WIDEST))
 
-    def tried(self, way: str, *, works: bool, job: str, asked: float | None = None) -> None:
-        """Note that a way was used; `asked` are the seconds of a Retry-After."""
+    def tried(self, way: str, *, works: bool, job: str | None, asked: float | None = None) -> None:
+        """Note that a way was used.
+
+        Args:
+            works: whether that worked.
+            job: for which job; None where what went wrong surely is about none.
+            asked: the seconds of a Retry-After.
+        """
         if works:
             self._known[way] = self[way].succeeded()
             return

@@ -16,7 +16,7 @@ from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
 from runway_watch.media import is_whole, sniff
 from runway_watch.spool import Spool
-from runway_watch.stages.trouble import folder_trouble
+from runway_watch.stages.trouble import folder_trouble, transfer_trouble
 
 EXPIRED = "expired"
 """The reason to come back with fresh addresses."""
@@ -36,7 +36,7 @@ async def collect(
     except Expired as error:
         return Later(EXPIRED, str(error), counts=False, after=0.0)
     except Interrupted as error:
-        return Later("interrupted", str(error))
+        return transfer_trouble(error)
     except SpoolError as error:
         return folder_trouble(error)
     except Oversized as error:

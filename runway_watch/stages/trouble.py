@@ -3,7 +3,9 @@
 from runway_watch.errors import (
     AnswerLost,
     ApiError,
+    Away,
     Denied,
+    Interrupted,
     OutOfCredits,
     SpoolError,
     TurnedAway,
@@ -50,6 +52,17 @@ def _bounded(seconds: float | None) -> float | None:
 def _wait(reason: str, message: str, after: float | None = None) -> Later:
     """It says nothing about the file: however often it happens, it never uses up an attempt."""
     return Later(reason, message, after=after, counts=False)
+
+
+STORAGE = "storage"
+"""The reason to wait for a storage that is away: it is about no job."""
+
+
+def transfer_trouble(error: Interrupted) -> Later:
+    """What a broken transfer means for a stage: it uses up an attempt, unless it is about no file."""
+    if isinstance(error, Away):
+        return Later(STORAGE, str(error), counts=False)
+    return Later("interrupted", str(error))
 
 
 def folder_trouble(error: SpoolError) -> Later:

@@ -6,9 +6,9 @@ from typing import BinaryIO
 
 from runway_watch.api import Api, Courier, safe_filename
 from runway_watch.errors import ApiError, Changed, Interrupted, Refusal, SpoolError
-from runway_watch.job import Done, Job, Later, Never, Outcome, Verdict
+from runway_watch.job import Done, Job, Never, Outcome, Verdict
 from runway_watch.spool import Spool
-from runway_watch.stages.trouble import folder_trouble, outcome_of
+from runway_watch.stages.trouble import folder_trouble, outcome_of, transfer_trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ async def upload(parcel: Parcel, *, api: Api, courier: Courier) -> Outcome:
     except ApiError as error:
         return outcome_of(error, stage="upload")
     except Interrupted as error:
-        return Later("interrupted", str(error))
+        return transfer_trouble(error)
     except SpoolError as error:
         return folder_trouble(error)
     except Changed:
