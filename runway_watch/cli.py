@@ -261,7 +261,11 @@ def _order(
     if order(verb, settings, where, os.environ, jobs=jobs):
         typer.echo("ordered: the daemon carries it out")
         return True
-    stay = sum(job.state in stays for job in states(where, jobs))
+    found = states(where, jobs)
+    stay = sum(job.state in stays for job in found)
+    for job in found if verb == "cancel" else ():
+        if job.verdict is not None:
+            typer.echo(printable(f"{job.id} {job.path}: {job.verdict.hint}"))
     typer.echo(_STAYS[verb].format(stay, len(jobs)) if stay else _DONE[verb])
     return stay == 0
 

@@ -96,7 +96,8 @@ def _unsure(
     generation: Generation, unsure: Unsure, *, retry: RetrySettings, now: float, jitter: float
 ) -> Move:
     # It may have been paid for: it counts as a paid call, of which nobody has seen the end.
-    sent = {"tries": generation.tries + 1, "submitted_at": now, "ended_at": None}
+    doubted = generation.doubted + (generation.estimated or 0)
+    sent = {"tries": generation.tries + 1, "submitted_at": now, "ended_at": None, "doubted": doubted}
     if retry.uncertain_submit == "resubmit" and generation.tries + 1 < retry.attempts:
         due = now + _pause(generation.tries + 1, None, retry, jitter)
         return Move("again", _afresh(due, UNCERTAIN, unsure.message) | sent)
@@ -244,6 +245,7 @@ def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -
         call,
         credits=before.credits,
         tries=before.tries,
+        doubted=before.doubted,
         submitted_at=before.submitted_at,
         ended_at=before.ended_at,
     )

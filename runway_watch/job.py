@@ -181,6 +181,7 @@ class Generation:
     submitted_at: float | None = None
     tries: int = 0  # paid calls so far
     charged: int | None = None  # what the last of them cost by Runway's word; None while that is unknown
+    doubted: int = 0  # the most that those may have cost of which nobody knows whether they were carried out
     evidence: Mapping[str, Any] = field(default_factory=dict)  # the account around a call in doubt
     started_at: float | None = None  # when it probably got its slot at Runway
     ended_at: float | None = None

@@ -131,6 +131,29 @@ def test_what_is_over_or_unknown_cannot_be_cancelled_and_that_is_said(site: Site
     site.verify()
 
 
+def test_a_cancel_of_which_runway_could_not_be_told_says_so(site: Site) -> None:
+    site.drop("cat.png")
+    with site.daemon() as daemon:
+        site.reaches(running=1)
+        assert daemon.stop() == 0
+    site.runway.fault("*", {"status": 502}, times=None)
+    done = site.cli("cancel", str(site.root / "processing/cat.png"))
+    assert (done.returncode, "Runway could not be asked about it" in done.stdout) == (0, True)
+    assert site.record("failed", "cat.error.toml")["charged"] == "unknown"
+    site.runway.well()
+    assert "a person cancelled it" in site.cli("explain", str(site.root / "failed/cat.png")).stdout
+
+
+def test_a_cancelled_doubt_is_still_one(site: Site) -> None:
+    site.runway.fault("create", {"reset_after": True})
+    site.drop("cat.png")
+    assert site.cli("run", "--once").returncode == 1
+    assert site.cli("cancel", str(site.root / "processing/cat.png")).returncode == 0
+    assert "may pay a second time" in site.record("failed", "cat.error.toml")["hint"]
+    told = site.cli("retry", "--dry-run", str(site.root / "failed/cat.png")).stdout
+    assert "perhaps for the second time" in told
+
+
 def test_the_sweep_brings_nothing_back_that_was_cancelled(site: Site) -> None:
     site.configure(sweep=0.3)
     site.cli("pause")

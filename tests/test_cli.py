@@ -13,7 +13,7 @@ import pytest
 
 from runway_watch import __version__
 from tests.cli_tools import cli, command, environment
-from tests.harness import Runway, Site, eventually, picture, sidecar, simulator
+from tests.harness import Runway, Site, eventually, picture, sidecar, simulator, unique
 
 BROKEN = """
 [api]
@@ -373,6 +373,53 @@ def test_a_dry_run_tells_prices_and_changes_nothing(morning: Night) -> None:
     after = tree(morning.site.root), morning.site.rows("SELECT * FROM jobs"), morning.runway.bill()["paid"]
     assert after == before
     assert morning.site.rows("SELECT * FROM orders") == []
+
+
+def test_a_retry_is_priced_by_the_files_as_they_lie_now(tmp_path: Path) -> None:
+    with simulator() as runway:
+        site = Site(tmp_path, runway)
+        runway.fault("create", {"status": 400})
+        site.drop("cat.png")
+        assert site.cli("run", "--once").returncode == 1
+        path = site.root / "failed/cat.prompt.toml"
+        assert "at most 60 credits" in site.cli("retry", "--all", "--dry-run").stdout
+        site.mend(path, sidecar(unique(), "duration = 10"))
+        told = site.cli("retry", "--all", "--dry-run").stdout
+        assert "cat.png: failed (api.rejected), at most 120 credits" in told
+        site.mend(path, sidecar(unique(), "duration = 99"))
+        told = site.cli("retry", "--all", "--dry-run").stdout
+        assert "does not go on: `duration`" in told
+        assert "1 job, at most 0 credits" in told
+
+
+def test_what_a_call_in_doubt_may_have_cost_is_told_to_the_end_and_beyond(tmp_path: Path) -> None:
+    with simulator() as runway:
+        site = Site(tmp_path, runway)
+        runway.fault("create", {"reset_after": True})
+        site.drop("cat.png")
+        assert site.cli("run", "--once").returncode == 1
+        runway.well()
+        [(job,)] = site.rows("SELECT id FROM jobs")
+        site.cli("retry", job)
+        assert site.cli("run", "--once").returncode == 0
+        record = site.record("done", "cat.result.toml")
+        assert (record["credits"], record["charged"], record["generation"][0]["doubted"]) == (
+            60,
+            "unknown",
+            60,
+        )
+        assert "up to 60 more" in site.cli("explain", job).stdout
+        assert spent(site) == (60, 60)
+        for path in site.ledger.parent.glob(f"{site.ledger.name}*"):
+            path.unlink()
+        assert site.cli("run", "--once").returncode == 0
+        assert spent(site) == (60, 60)
+
+
+def spent(site: Site) -> tuple[int, int]:
+    """What was charged today, and what may still have to be paid."""
+    told = json.loads(site.cli("status", "--json").stdout)["credits"]
+    return told["today"], told["reserved"]
 
 
 def test_a_code_narrows_all(morning: Night) -> None:

@@ -310,7 +310,7 @@ def test_a_job_in_doubt_is_told_with_the_account_and_both_ways_out(site: Site) -
     text = told(site, site.root / "processing/cat.held.toml")
     assert block(text, "state") == ["held: it waits for a person's word (submit.uncertain)"]
     assert any(line.startswith("the account's balance: ") for line in block(text, "why"))
-    assert "what the last paid call costs is not known yet (at most 60)" in block(text, "charged")[0]
+    assert "up to 60 more for what nobody knows whether it was carried out" in block(text, "charged")[0]
     assert "retry" in block(text, "do")[0]
     assert f"`runway-watch cancel {only_job(site)}` gives it up" in text
     assert "nobody knows whether it was paid for (submit.uncertain)" in events(text)[-1]

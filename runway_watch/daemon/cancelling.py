@@ -15,6 +15,7 @@ from runway_watch.daemon.moves import insist
 from runway_watch.decide import STAGE_OF, Move, fail
 from runway_watch.errors import ApiError, LostUpdate
 from runway_watch.job import Generation, Job, Place, State, Verdict
+from runway_watch.records import charged
 
 _OVER = (State.DONE, State.FAILED, State.CANCELLED, State.RETIRING)
 _QUEUED = ("THROTTLED", "PENDING")
@@ -26,7 +27,15 @@ waited to its end. Runway does not tell what it deleted, and cannot be asked abo
 _HINT = "`runway-watch retry`, or moving the files to the inbox, begins it anew."
 _HINT_FREE = f"It had not begun, so it should cost nothing; Runway's usage page has the last word. {_HINT}"
 _HINT_UNKNOWN = f"Runway deleted it; whether it had begun, and cost anything, its usage page says. {_HINT}"
-_HINT_PAID = "`runway-watch retry` fetches its result when it has finished, and pays nothing more."
+_HINT_PAID = (
+    "Runway had begun it: it is left to finish there, and costs the same. `runway-watch retry` fetches its "
+    "result when it has finished, and pays nothing more."
+)
+_HINT_UNASKED = (
+    "Runway could not be asked about it: what waits there goes on, and is charged. `runway-watch retry` "
+    "fetches its result when it has finished, and pays nothing more."
+)
+_HINT_DOUBT = f"Nobody knows whether it was paid for: to begin it anew may pay a second time. {_HINT}"
 
 
 async def cancel(bench: Bench, job_id: str) -> bool:
@@ -64,10 +73,12 @@ async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:
                 return None
             if task is not None and task.status in _QUEUED and await _deleted(bench, call):
                 return _deleted_there(task, seconds=clock.monotonic() - asked)
-            return _cancelled("collect", _HINT_PAID, {})
+            is_told = task is not None and task.status not in _QUEUED
+            return _cancelled("collect", _HINT_PAID if is_told else _HINT_UNASKED, {})
         case State.COLLECTING:
             return _cancelled("collect", _HINT_PAID, {})
-    return _cancelled(STAGE_OF[call.state], _HINT, {})
+    is_doubtful = charged([call]) == "unknown"
+    return _cancelled(STAGE_OF[call.state], _HINT_DOUBT if is_doubtful else _HINT, {})
 
 
 def _cancelled(stage: str, hint: str, facts: Mapping[str, Any]) -> Move:

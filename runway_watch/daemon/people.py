@@ -11,15 +11,15 @@ from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.moves import commit
 from runway_watch.decide import Move, may_sweep, revive
-from runway_watch.drops import Group
 from runway_watch.errors import RunwayWatchError
 from runway_watch.job import Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.records import error as error_record
 from runway_watch.settle import Sight
 from runway_watch.spool import ERROR, HELD, Spool
-from runway_watch.stages.admit import admit
-from runway_watch.stages.desk import Candidate, Desk, Waits
+from runway_watch.stages.admit import Judged
+from runway_watch.stages.again import judge_again, sights_of
+from runway_watch.stages.desk import Desk, Waits
 from runway_watch.stages.survey import defaults
 
 
@@ -113,20 +113,15 @@ async def _return(bench: Bench, spool: Spool, job: Job, call: Generation, *, was
     await bench.clerk.insist(bench.ledger.arrived, [job])
 
 
-def _judge(bench: Bench, spool: Spool, was: Job) -> tuple[Job, Generation] | None:
+def _judge(bench: Bench, spool: Spool, was: Job) -> Judged | None:
     """What admission says of the files in failed/; None when they are not there or wait for something."""
-    names = {item.suffix: was.name + item.suffix for item in was.inputs}
-    try:
-        sights = {name: _sight(spool, was, name) for name in names.values()}
-    except FileNotFoundError:
-        say("job.incomplete", level="warning", job=was.id, path=was.path, message="its files left failed/")
-        return None
-    sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
-    group = Group(was.name, names.get(was.media_suffix), sidecars[0] if sidecars else None)
-    candidate = Candidate(was.folder, group, sights, defaults(spool, bench.watch_of(was.root), was.folder))
+    layers = defaults(spool, bench.watch_of(was.root), was.folder)
     desk = Desk.at(Place.FAILED, spool, bench.settings, now=clock.now())
-    judged = admit(candidate, desk=desk, job_id=was.id)
-    return None if isinstance(judged, Waits) else judged
+    judged = judge_again(was, spool=spool, desk=desk, layers=layers)
+    if isinstance(judged, Waits):
+        say("job.incomplete", level="warning", job=was.id, path=was.path, message=judged.why)
+        return None
+    return judged
 
 
 async def _is_mended(bench: Bench, job: Job) -> bool:
@@ -136,19 +131,11 @@ async def _is_mended(bench: Bench, job: Job) -> bool:
     needs a person's word.
     """
     spool = bench.spool(job)
-    before = await asyncio.to_thread(_sights, spool, job)
+    before = await asyncio.to_thread(sights_of, job, spool=spool)
     if before is None or not await asyncio.to_thread(_differs, spool, job, before):
         return False
     await asyncio.sleep(bench.watch_of(job.root).settle_seconds)
-    return await asyncio.to_thread(_sights, spool, job) == before
-
-
-def _sights(spool: Spool, job: Job) -> list[Sight] | None:
-    """A look at each of a job's files; None when one is not there."""
-    try:
-        return [_sight(spool, job, job.name + item.suffix) for item in job.inputs]
-    except FileNotFoundError:
-        return None
+    return await asyncio.to_thread(sights_of, job, spool=spool) == before
 
 
 def _differs(spool: Spool, job: Job, sights: list[Sight]) -> bool:
@@ -158,8 +145,3 @@ def _differs(spool: Spool, job: Job, sights: list[Sight]) -> bool:
         if (sight.size, sight.mtime_ns) != (item.size, item.mtime_ns)
     ]
     return any(spool.digest(job, item) != item.sha256 for item in touched)
-
-
-def _sight(spool: Spool, job: Job, name: str) -> Sight:
-    found = spool.where(job.place, job.folder, name).lstat()
-    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)

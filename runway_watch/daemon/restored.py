@@ -91,6 +91,7 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
         status=told.status,
         credits=told.credits,
         charged=told.credits,
+        doubted=told.doubted,
         submitted_at=submitted,
         tries=told.tries or int(submitted is not None),
         ended_at=None if submitted is None or seconds is None else submitted + seconds,

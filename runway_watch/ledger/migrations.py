@@ -12,6 +12,7 @@ _SINCE_2 = (
     "ALTER TABLE jobs ADD COLUMN told_at FLOAT",
     "UPDATE jobs SET told_at = finished_at WHERE state IN ('failed', 'cancelled')",
     "ALTER TABLE generations ADD COLUMN charged INTEGER",
+    "ALTER TABLE generations ADD COLUMN doubted INTEGER NOT NULL DEFAULT '0'",
     "ALTER TABLE generations ADD COLUMN evidence JSON NOT NULL DEFAULT '{}'",
 )
 

@@ -83,7 +83,10 @@ def _charges(one: Restored, at: float) -> Iterable[dict[str, Any]]:
         if call.credits:
             began = call.submitted_at or one.job.finished_at or at
             yield _charge(call, at=began, most=call.credits, price=call.credits)
-    if one.doubtful:
+    doubted = [call for call in one.calls if call.doubted]
+    for call in doubted:
+        yield _charge(call, at=call.submitted_at or at, most=call.doubted, price=None)
+    if one.doubtful and not doubted:
         call = next((c for c in one.calls if c.submitted_at and not c.ended_at), one.calls[0])
         yield _charge(call, at=call.submitted_at or at, most=one.job.price or 0, price=None)
 

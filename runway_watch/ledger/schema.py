@@ -107,6 +107,7 @@ generations = Table(
     Column("submitted_at", Float),
     Column("tries", Integer, nullable=False),
     Column("charged", Integer),
+    Column("doubted", Integer, nullable=False, server_default="0"),
     Column("evidence", JSON, nullable=False, server_default="{}"),
     Column("started_at", Float),
     Column("ended_at", Float),

@@ -68,6 +68,7 @@ class Call(_Written):
     failure_code: str | None = None
     submitted_at: AwareDatetime | None = None
     tries: int = _NONE_YET
+    doubted: int = _NONE_YET
 
 
 _EVIDENCE = ("_before", "_after", "_calls", "_credits")

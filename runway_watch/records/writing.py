@@ -94,9 +94,9 @@ def held(job: Job, verdict: Verdict, *, since: float, evidence: Mapping[str, Any
 
 
 def charged(generations: Iterable[Generation]) -> str:
-    """Whether the job cost anything: "no", "yes" or "unknown" (a paid call without a known end)."""
+    """Whether the job cost anything: "no", "yes" or "unknown" (more than is known, by a call in doubt)."""
     generations = list(generations)
-    if any(g.submitted_at is not None and g.ended_at is None for g in generations):
+    if any(g.doubted or (g.submitted_at is not None and g.ended_at is None) for g in generations):
         return "unknown"
     return "yes" if any(g.credits for g in generations) else "no"
 
@@ -121,6 +121,7 @@ def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
         "failure_code": generation.verdict.failure_code if generation.verdict else None,
         "submitted_at": None if started is None else as_utc(started),
         "tries": generation.tries,
+        "doubted": generation.doubted or None,
     }
 
 

@@ -50,13 +50,17 @@ def price(job: Job, estimate: int | None) -> str:
 def charged(job: Job, calls: Sequence[Generation]) -> str:
     """What it has cost so far."""
     spent, tries = sum(call.credits for call in calls), sum(call.tries for call in calls)
-    if records.charged(calls) == "unknown":
-        is_open = [call for call in calls if call.submitted_at and call.ended_at is None]
-        most = sum(call.estimated or job.price or 0 for call in is_open)
-        known = f" (at most {most})" if most else ""
-        return f"{spent} credits so far; what the last paid call costs is not known yet{known}"
+    doubted = sum(call.doubted for call in calls)
     times = f", for {tries} paid {'call' if tries == 1 else 'calls'}" if tries else ""
-    return f"{spent} credits{times}" if spent or tries else "nothing"
+    told = f"{spent} credits{times}" if spent or tries else "nothing"
+    if records.charged(calls) != "unknown":
+        return told
+    if doubted:
+        return f"{told}; up to {doubted} more for what nobody knows whether it was carried out"
+    is_open = [call for call in calls if call.submitted_at and call.ended_at is None]
+    most = sum(call.estimated or job.price or 0 for call in is_open)
+    known = f" (at most {most})" if most else ""
+    return f"{spent} credits so far; what the last paid call costs is not known yet{known}"
 
 
 def tasks(calls: Sequence[Generation]) -> Iterator[str]:

@@ -1,14 +1,20 @@
 """`retry` from outside: which jobs, and what it may cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from runway_watch import clock, records
 from runway_watch.config import Settings
-from runway_watch.decide import UNCERTAIN, is_paid_for
-from runway_watch.job import Job, State
+from runway_watch.decide import revive
+from runway_watch.errors import Refusal, SpoolError
+from runway_watch.job import Generation, Job, Place, State
 from runway_watch.ledger import Ledger
 from runway_watch.report.finding import NO_SUCH_JOB, find
 from runway_watch.report.places import Places
+from runway_watch.spool import Spool
+from runway_watch.stages.again import judge_again
+from runway_watch.stages.desk import Desk, Waits
+from runway_watch.stages.survey import defaults
 from runway_watch.states import CAN_RETURN
 
 
@@ -34,7 +40,7 @@ def choose(settings: Settings, places: Places, wanted: Sequence[str], *, code: s
     with Ledger(places.ledger_url, readonly=True) as ledger:
         named = {name: find(ledger, settings, name) for name in wanted}
         found = [job for job in named.values() if job] if wanted else ledger.held_and_failed()
-        bids = [_bid(ledger, job) for job in {job.id: job for job in found}.values()]
+        bids = [_bid(ledger, settings, job) for job in {job.id: job for job in found}.values()]
     lines = [f"{name}: {NO_SUCH_JOB}" for name, job in named.items() if job is None]
     lines += [
         f"{bid.job.id} {bid.job.path}: is {bid.job.state}, not failed or held"
@@ -53,12 +59,16 @@ def choose(settings: Settings, places: Places, wanted: Sequence[str], *, code: s
 
 @dataclass(frozen=True, slots=True)
 class _Bid:
-    """A job and what it may cost to put it back to work; `price` is None where nobody knows."""
+    """A job and what it may cost to put it back to work; `price` is None where nobody knows.
+
+    `why` it does not go on, where that is foreseen.
+    """
 
     job: Job
     code: str | None
     price: int | None
     note: str = ""
+    why: str = ""
 
     @property
     def can_return(self) -> bool:
@@ -67,17 +77,40 @@ class _Bid:
     @property
     def line(self) -> str:
         price = "price not known" if self.price is None else f"at most {self.price} credits"
-        return f"{self.job.id} {self.job.path}: {self.job.state} ({self.code}), {price}{self.note}"
+        what = f"does not go on: {self.why}" if self.why else f"{price}{self.note}"
+        return f"{self.job.id} {self.job.path}: {self.job.state} ({self.code}), {what}"
 
 
-def _bid(ledger: Ledger, job: Job) -> _Bid:
+def _bid(ledger: Ledger, settings: Settings, job: Job) -> _Bid:
     calls = ledger.calls(job.id)
     verdict = job.verdict or next((call.verdict for call in calls if call.verdict), None)
-    code = verdict.code if verdict else None
-    if job.state is not State.HELD and any(is_paid_for(call) for call in calls):
-        return _Bid(job, code, 0, ": its result is only fetched")
-    again = ", perhaps for the second time" if code == UNCERTAIN else ""
-    return _Bid(job, code, ledger.most(job), again)
+    again = ", perhaps for the second time" if records.charged(calls) == "unknown" else ""
+    bid = _Bid(job, verdict.code if verdict else None, ledger.most(job), again)
+    if job.state in (State.FAILED, State.CANCELLED):
+        return _as_it_lies(bid, calls[0], ledger, settings)
+    return bid
+
+
+def _as_it_lies(bid: _Bid, before: Generation, ledger: Ledger, settings: Settings) -> _Bid:
+    """What it would cost with its files as they are now: somebody may have mended them."""
+    was = bid.job
+    watch = next((watch for watch in settings.watch if str(watch.root) == was.root), None)
+    if watch is None:
+        return replace(bid, price=0, why=f"{was.root} is not in the configuration any more")
+    spool = Spool(watch.root)
+    desk = replace(Desk.at(Place.FAILED, spool, settings, now=clock.now()), decodes=False)
+    try:
+        judged = judge_again(was, spool=spool, desk=desk, layers=defaults(spool, watch, was.folder))
+    except (Refusal, SpoolError, OSError) as error:
+        return replace(bid, price=0, why=str(error))
+    if isinstance(judged, Waits):
+        return replace(bid, price=0, why=judged.why)
+    job, call = revive(*judged, was=was, before=before)
+    if job.verdict is not None:
+        return replace(bid, price=0, why=job.verdict.message)
+    if call.state is State.COLLECTING:
+        return replace(bid, price=0, note=": its result is only fetched")
+    return replace(bid, price=ledger.most(job))
 
 
 def _total(bids: Sequence[_Bid]) -> str:

@@ -103,6 +103,8 @@ def _sentence(row: Mapping[str, Any]) -> str:
     """The event in words; one of another version of this program in that version's own."""
     if row["event"] == "restored":
         return _RESTORED
+    if row["event"] == "fail" and row["note"].get("code") == "cancelled":
+        return "a person cancelled it"
     known = {(state.value, event): told for (state, event), told in SENTENCES.items()}
     return known.get((row["was"], row["event"])) or f"{row['was']}: {row['event']}, now {row['state']}"
 

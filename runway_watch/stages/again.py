@@ -1,0 +1,38 @@
+"""A failed drop looked at once more where it lies: what became of its files, and of its wish."""
+
+from runway_watch.drops import Group
+from runway_watch.job import Input, Job
+from runway_watch.settle import Sight
+from runway_watch.sidecar import Sidecar
+from runway_watch.spool import Spool
+from runway_watch.stages.admit import Judged, admit
+from runway_watch.stages.desk import Candidate, Desk, Waits
+
+
+def judge_again(was: Job, *, spool: Spool, desk: Desk, layers: tuple[Sidecar, ...]) -> Judged | Waits:
+    """What admission says of a job's files in failed/ as they are now.
+
+    Raises:
+        SpoolError, OSError, Refusal: nobody can tell.
+    """
+    names = {item.suffix: was.name + item.suffix for item in was.inputs}
+    sights = sights_of(was, spool=spool)
+    if sights is None:
+        return Waits("its files are not in failed/ any more")
+    sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
+    group = Group(was.name, names.get(was.media_suffix), sidecars[0] if sidecars else None)
+    found = dict(zip(names.values(), sights, strict=True))
+    return admit(Candidate(was.folder, group, found, layers), desk=desk, job_id=was.id)
+
+
+def sights_of(job: Job, *, spool: Spool) -> list[Sight] | None:
+    """A look at each of a job's files in its place; None when one is not there. Raises OSError."""
+    try:
+        return [_sight(spool, job, item) for item in job.inputs]
+    except FileNotFoundError:
+        return None
+
+
+def _sight(spool: Spool, job: Job, item: Input) -> Sight:
+    found = spool.where(job.place, job.folder, job.name + item.suffix).lstat()
+    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)
