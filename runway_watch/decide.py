@@ -34,6 +34,8 @@ _PAID_PATIENCE = 4
 """What is paid for and finished is fetched this many times as often (some hours) before a person is told."""
 
 
+TRIES_AGAIN = "The retry sweep takes it up again a few times by itself; `runway-watch retry` tries at once."
+
 NO_REASON: Mapping[str, Any] = {"reason": None, "message": None}
 """The values of a generation that does not wait for anything any more."""
 
@@ -117,11 +119,12 @@ def doubt(what: str, http_status: int | None = None) -> Verdict:
 
 
 def _exhausted(state: State, later: Later, attempt: int) -> Verdict:
+    last = (later.message or later.reason).rstrip(".")
     return Verdict(
         stage=STAGE_OF[state],
         code="retries.exhausted",
-        message=f"It did not work {attempt} times in a row; the last time: {later.message or later.reason}.",
-        hint="It is tried again by itself later. `runway-watch retry` tries at once.",
+        message=f"It did not work {attempt} times in a row; the last time: {last}.",
+        hint=TRIES_AGAIN,
         retryable=True,
     )
 

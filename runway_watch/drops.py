@@ -13,6 +13,10 @@ SIDECAR = ".prompt.toml"
 FOLDER_DEFAULTS = "_folder.prompt.toml"
 RECORDS = RESULT, ERROR, HELD = (".result.toml", ".error.toml", ".held.toml")
 
+UNSUPPORTED = (
+    f"neither a sidecar nor of a kind that Runway takes ({', '.join(s[1:] for s in MEDIA_SUFFIXES)})"
+)
+
 _JUNK_NAMES = {"thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin"}
 _JUNK_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp")
 MAX_NAME_BYTES = 200

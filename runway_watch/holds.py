@@ -120,8 +120,8 @@ def _too_dear(job: Job, facts: Facts, price: int) -> Hold | None:
     if available is None or available >= price:
         return None
     kept = f", {facts.budget.reserve} of them in reserve" if facts.budget.reserve else ""
-    message = f"the next job may cost {price} credits, and {available + facts.budget.reserve} are left{kept}"
-    message = f"{message}: buy credits, it goes on by itself"
+    message = f"{job.path} may cost {price} credits, and {available + facts.budget.reserve} are left{kept}"
+    message = f"{message}: buy credits, and it goes on by itself, or cancel it"
     return Hold("credits", facts.now, ALL, message, needs=price, job=job.id)
 
 
@@ -165,12 +165,8 @@ def bars(hold: Hold, job: Job, call: Generation) -> bool:
     return False
 
 
-TOO_DEAR = "Ask for less, or raise `max_credits`."
-"""What to do about a job that could cost more than it may."""
-
-
-def over_cap(price: int | None, *, max_credits: int | None, per_job: int) -> str | None:
-    """Why one job must not cost so much; None when it may.
+def over_cap(price: int | None, *, max_credits: int | None, per_job: int) -> tuple[str, str] | None:
+    """Why one job must not cost so much, and what to do about it; None when it may.
 
     Args:
         price: the most that it could cost, in credits; None when nobody knows.
@@ -181,13 +177,15 @@ def over_cap(price: int | None, *, max_credits: int | None, per_job: int) -> str
     if not caps or (price is not None and price <= min(caps)):
         return None
     known = "an unknown number of" if price is None else price
-    return f"It could cost {known} credits; at most {min(caps)} are allowed for one job."
+    raised = "raise `max_credits`" if min(caps) == max_credits else "have `[budget] credits_per_job` raised"
+    why = f"It could cost {known} credits; at most {min(caps)} are allowed for one job."
+    return why, f"Ask for less, or {raised}."
 
 
 def unaffordable(job: Job, *, price: int | None, per_job: int) -> Verdict | None:
     """The verdict on a job whose price turned out to be above what it may cost; None when it is not."""
-    why = over_cap(price, max_credits=job.options.get("max_credits"), per_job=per_job)
-    return None if why is None else Verdict("submit", "budget.job", why, hint=TOO_DEAR)
+    over = over_cap(price, max_credits=job.options.get("max_credits"), per_job=per_job)
+    return None if over is None else Verdict("submit", "budget.job", over[0], hint=over[1])
 
 
 def ways(state: State, outcome: Outcome, *, model: str) -> Iterator[tuple[str, bool]]:

@@ -121,7 +121,7 @@ def transition(job: Job, before: Generation, after: Generation, *, event: str, n
     )
     say(
         name,
-        level="debug" if event == "later" and after.reason == "running" else "info",
+        level=_level(event, after),
         path=job.path,
         job=job.id,
         state=after.state.value,
@@ -134,6 +134,12 @@ def transition(job: Job, before: Generation, after: Generation, *, event: str, n
         credits=after.credits or None,
         message=(verdict.message if verdict else after.message) or None,
     )
+
+
+def _level(event: str, after: Generation) -> str:
+    if event == "doubt":
+        return "warning"  # a person has to do something
+    return "debug" if event == "later" and after.reason == "running" else "info"
 
 
 def ending(job: Job, *, was: State, charged: int) -> None:

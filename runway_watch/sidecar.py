@@ -226,6 +226,6 @@ def _invalid(name: str, problems: Sequence[str]) -> Refusal:
     return Refusal(
         "sidecar.invalid",
         f"{name} cannot be used: {what}.",
-        hint="Mend the sidecar, then move the files back to the inbox.",
+        hint="Mend the sidecar where it lies, and save it.",
         problems=problems,
     )

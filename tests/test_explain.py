@@ -15,6 +15,7 @@ from runway_watch.job import Generation, Hold, Job, Place, State, Verdict
 from runway_watch.report import facts, standing
 from runway_watch.report.story import SENTENCES, local, span, story
 from runway_watch.report.surroundings import Around
+from runway_watch.stages.survey import UNSUPPORTED
 from runway_watch.states import TABLE
 from tests.cli_tools import cli
 from tests.harness import Runway, Site, picture, sidecar, simulator, unique
@@ -438,7 +439,7 @@ def test_what_waits_says_for_what(site: Site) -> None:
     waits = {
         "bare.png": "waits for its sidecar, bare.prompt.toml",
         "half.prompt.toml": "half.png is still arriving",
-        "notes.txt": "unsupported: neither a picture, a film, a sound nor a sidecar",
+        "notes.txt": UNSUPPORTED,
         "_refs/style.png": "such a name is never taken for a drop",
         "old.error.toml": "it is a record that runway-watch wrote beside a job",
         "_folder.prompt.toml": "it gives defaults to the drops in its folder and below",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from runway_watch import __version__, records
 from runway_watch.job import Verdict
+from runway_watch.stages.survey import UNSUPPORTED
 from tests import samples
 from tests.cli_tools import cli, command, environment, terminal
 from tests.harness import Runway, Site, eventually, picture, sidecar, simulator
@@ -169,7 +170,7 @@ def test_every_waiting_file_has_its_reason_without_a_daemon(runway: Runway, tmp_
     assert {name: why for name, why in told.items() if not name.startswith("rivals")} == {
         "bare.png": "waits for its sidecar, bare.prompt.toml",
         "early.png.prompt.toml": "waits for early.png",
-        "notes.txt": "unsupported: neither a picture, a film, a sound nor a sidecar",
+        "notes.txt": UNSUPPORTED,
         "sub/deep/lone.png": "waits for its sidecar, lone.prompt.toml",
         "twin.png": "complete: it is looked at with the next scan",
         "twin.prompt.toml": "complete: it is looked at with the next scan",

@@ -114,7 +114,7 @@ def _meaning(status: int, text: str, *, is_runways: bool, is_cut: bool) -> tuple
     if status in _MEANINGS:
         return _MEANINGS[status]
     if not 400 <= status < 500:
-        return AnswerLost, "Runway's answer is lost: it does not tell whether the request was carried out"
+        return AnswerLost, "Runway answered with an error of its own"
     return _refused(status, text) if is_runways else _strange(status, is_cut=is_cut)
 
 

@@ -201,7 +201,7 @@ def _tell(job: Job) -> None:
         state=job.state.value,
         operation=job.operation or None,
         model=job.model or None,
-        credits=job.price,
+        credits=None if verdict else job.price,
         code=verdict.code if verdict else None,
         message=verdict.message if verdict else None,
     )

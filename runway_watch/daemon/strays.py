@@ -107,7 +107,7 @@ def _sort(bench: Bench, spool: Spool, listing: Listing, known: Collection[str]) 
     except (Refusal, SpoolError) as error:
         _unknown(spool, folder, inputs, str(error))
         return
-    _unknown(spool, folder, drops.unsupported(inputs), "neither a picture, a film, a sound nor a sidecar")
+    _unknown(spool, folder, drops.unsupported(inputs), drops.UNSUPPORTED)
     for group in drops.pair(inputs, optional=sidecar.is_optional(layers)):
         if group.why:
             _unknown(spool, folder, group.files, group.why)

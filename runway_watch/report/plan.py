@@ -12,7 +12,7 @@ from runway_watch.config import Settings
 from runway_watch.daemon.purser import hours_of
 from runway_watch.errors import LedgerError
 from runway_watch.forecast import Forecast, Item, Lane, Money, forecast
-from runway_watch.holds import LIFTED_BY_PEOPLE, Facts
+from runway_watch.holds import Facts
 from runway_watch.hours import Hours
 from runway_watch.job import Hold, State
 from runway_watch.ledger import Ledger
@@ -23,8 +23,6 @@ from runway_watch.report.pricing import Line, Pricing
 
 ASSUMED_SECONDS = 60.0
 """How long a generation is taken to run of whose kind none has been seen: most films take about so long."""
-
-_FOR_PEOPLE = frozenset({*LIFTED_BY_PEOPLE, "credentials"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +75,9 @@ class Plan:
 
     @property
     def is_good(self) -> bool:
-        """Whether a person has nothing to mend."""
+        """Whether nothing fails, or is held."""
         stuck = self.refused or self.barred or self.held
-        stopped = any(hold.reason in _FOR_PEOPLE for hold in self.holds)
-        return not (stuck or stopped or self.troubles or self.means.is_fault)
+        return not (stuck or self.holds or self.troubles or self.means.is_fault)
 
 
 def plan(settings: Settings, places: Places, environment: Mapping[str, str], parts: Sequence[Part]) -> Plan:

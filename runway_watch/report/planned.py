@@ -11,6 +11,7 @@ from runway_watch.forecast import Stop
 from runway_watch.job import Hold, Place, State, Verdict
 from runway_watch.report.plan import ASSUMED_SECONDS, Plan
 from runway_watch.report.pricing import Line
+from runway_watch.report.standing import TRIED_AGAIN
 
 _WIDEST = 60
 """Characters of a path to which the others are aligned; a longer one stands out."""
@@ -133,7 +134,8 @@ def _times(plan: Plan, zone: tzinfo) -> Iterator[str]:
     ends = plan.course.ends
     if ends is not None:
         of = f" {len(plan.paid) - reasons.total()} of {len(plan.paid)} generations" if reasons else ""
-        held = ", were there no hold" if plan.holds else ""
+        foreseen = ("budget", "window")
+        held = ", were there no hold" if any(hold.reason not in foreseen for hold in plan.holds) else ""
         yield f"finish:{of} at {_moment(ends, zone)}, in {_span(ends - plan.now)}{held}"
     for reason, n in reasons.items():
         yield f"never: {_count(n, 'generation')} will not begin - {_BARRED[reason]}"
@@ -147,7 +149,8 @@ _BARRED = {
 
 
 def _hold(hold: Hold, zone: tzinfo) -> str:
-    until = f", until {_moment(hold.until, zone)}" if hold.until else ""
+    word = "tried again at" if hold.reason in TRIED_AGAIN else "until"
+    until = f", {word} {_moment(hold.until, zone)}" if hold.until else ""
     what = "everything" if hold.scope == "all" else hold.scope
     return f"hold: {hold.reason} ({what}) since {_moment(hold.since, zone)}{until} - {hold.message}"
 

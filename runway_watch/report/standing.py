@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from runway_watch.decide import may_sweep
+from runway_watch.decide import UNCERTAIN, may_sweep
 from runway_watch.holds import ALL, bars
 from runway_watch.job import LIVE_STATES, Generation, Hold, Job, Place, State, Verdict
 from runway_watch.report.story import local, span
@@ -32,6 +32,9 @@ _ENDS: Mapping[str, str] = {
     "disk": "ends by itself when there is room",
 }
 """How each hold ends, where its message does not say so."""
+
+TRIED_AGAIN = frozenset({"credits", "outage"})
+"""Holds whose moment is that of the next try, and not their end."""
 
 _REMEDIES: Mapping[str, str] = {
     "credentials": "give the daemon a key that works (`api.key_file`); `runway-watch check` tries it",
@@ -67,7 +70,8 @@ def why(job: Job, call: Generation, around: Around) -> Iterator[str]:
     verdict = verdict_of(job, call)
     if verdict is not None and job.state is not State.CANCELLED:  # which says it all
         yield from reasons(verdict)
-        yield from _evidence(call)
+        if verdict.code == UNCERTAIN:
+            yield from _evidence(call)
     if job.state not in LIVE_STATES:
         return
     if job.target is not None and job.state is not State.RETIRING:
@@ -109,7 +113,7 @@ def verdict_of(job: Job, call: Generation) -> Verdict | None:
 def reasons(verdict: Verdict) -> Iterator[str]:
     """A verdict in a sentence, and every single problem where there are several."""
     yield verdict.message
-    if len(verdict.problems) > 1:
+    if len(verdict.problems) > 1 or not all(problem in verdict.message for problem in verdict.problems):
         yield from (f"- {problem}" for problem in verdict.problems)
 
 
@@ -120,6 +124,9 @@ def _evidence(call: Generation) -> Iterator[str]:
         if before is not None:
             known = "not known" if after is None else after
             yield f"the account's {what}: {before} before the call, {known} after"
+    if others := call.evidence.get("other_calls"):
+        most = call.evidence.get("other_credits")
+        yield f"{others} other paid calls were under way in between, for up to {most} credits"
 
 
 def _waits(job: Job, call: Generation, around: Around) -> Iterator[str]:
@@ -138,7 +145,10 @@ def _waits(job: Job, call: Generation, around: Around) -> Iterator[str]:
 
 def _hold(hold: Hold, around: Around) -> str:
     what = "" if hold.scope == ALL else f" of {hold.scope}"
-    known = f"ends at {_when(hold.until, around)}" if hold.until is not None else _ENDS.get(hold.reason)
+    known = _ENDS.get(hold.reason, "")
+    if hold.until is not None:
+        verb = "is tried again" if hold.reason in TRIED_AGAIN else "ends"
+        known = f"{verb} at {_when(hold.until, around)}"
     ends = f"; it {known}" if known else ""
     return f"hold `{hold.reason}`{what} since {local(hold.since, around.zone)}: {hold.message}{ends}"
 
@@ -164,7 +174,7 @@ def _second_chances(job: Job, around: Around) -> Iterator[str]:
     if may_sweep(job, sweeps=around.retry.sweeps):
         times = f"{job.sweeps} of {around.retry.sweeps} times so far"
         yield f"it is tried again by itself, every {every} ({times})"
-    if job.place is Place.FAILED and "Mend" not in (job.verdict.hint if job.verdict else ""):
+    if job.place is Place.FAILED:
         yield f"mend the sidecar or the picture where it lies in failed/, and save it: seen within {every}"
     yield f"or move its files back to the inbox, or say `runway-watch retry {job.id}`"
 

@@ -142,6 +142,10 @@ def _why(job: Job, call: Generation, known: _Known) -> tuple[str | None, str | N
     barring = next((hold for hold in known.holds if bars(hold, job, call)), None)
     if barring is not None:
         return barring.reason, barring.message
+    if job.state is State.RUNNING and call.status == "THROTTLED":
+        return "throttled", "it waits at Runway for one of the account's slots"
+    if job.state is State.READY and call.reason is None and call.due_at > clock.now():
+        return "not_before", "its sidecar says `not_before`"
     return (None, None) if call.reason == "running" else (call.reason, call.message)  # that one is no news
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from runway_watch import catalogue, drops, sidecar
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
-from runway_watch.holds import TOO_DEAR, over_cap
+from runway_watch.holds import over_cap
 from runway_watch.job import Generation, Input, Job, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
@@ -116,9 +116,14 @@ def _operation(group: Group, merged: Sidecar) -> str:
 
 
 def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> None:
-    why = over_cap(request.credits, max_credits=table.max_credits, per_job=desk.credits_per_job)
-    if why is not None:
-        raise Refusal("budget.job", why, hint=request.price_note or TOO_DEAR)
+    over = over_cap(request.credits, max_credits=table.max_credits, per_job=desk.credits_per_job)
+    if over is not None:
+        raise Refusal(
+            "budget.job",
+            over[0],
+            hint=over[1],
+            problems=[over[0], request.price_note][: 1 + bool(request.price_note)],
+        )
 
 
 def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -> Judged:

@@ -114,7 +114,8 @@ class Findings:
             return None
         first = self.refusals[0]
         if len(self.refusals) == 1:
-            return Verdict("admit", first.code, first.message, hint=first.hint, problems=first.problems)
+            told = first.problems or (first.message,)
+            return Verdict("admit", first.code, first.message, hint=first.hint, problems=told)
         problems = tuple(p for r in self.refusals for p in (r.problems or (r.message,)))
         message = f"{len(problems)} things are wrong: {problems[0]} (and more)"
         return Verdict("admit", first.code, message, hint=first.hint, problems=problems)

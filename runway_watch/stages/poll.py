@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from runway_watch import catalogue
 from runway_watch.api import Api, Task
+from runway_watch.decide import TRIES_AGAIN
 from runway_watch.errors import ApiError, NotFound
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State, Verdict
 from runway_watch.stages.trouble import outcome_of
@@ -33,10 +34,11 @@ _HINTS = {
     "task.safety": "Change the prompt or the picture first: repeated refusals can suspend the account.",
     "task.bad_output": "Change the prompt or the picture: logos, watermarks and text are common causes.",
     "task.asset_invalid": "Check its dimensions, duration and codec.",
-    "task.internal": "It is tried again by itself later.",
-    "task.unavailable": "It is tried again by itself later.",
 }
+"""What to do where nothing is done by itself."""
 
+
+_NO_MORE = "It is not tried again by itself: `runway-watch retry` asks for it anew, and pays anew."
 
 _OTHER_ACCOUNT_PAUSE = 60.0
 _ASKED = 9
@@ -116,15 +118,15 @@ def _without_output(generation: Generation, facts: Mapping[str, object]) -> Outc
 def _failed(task: Task, generation: Generation, facts: Mapping[str, object]) -> Never:
     code = (task.failure_code or "").upper()
     ours, passing, message = _meaning(code, generation)
+    # What was charged all the same is not paid for again without a person's word.
+    again = passing and not task.credits
     verdict = Verdict(
         stage="poll",
         code=ours,
         message=message if not task.failure else f"{message} Runway says: {task.failure}",
-        hint=_HINTS[ours],
+        hint=_HINTS.get(ours, TRIES_AGAIN if again else _NO_MORE),
         failure_code=task.failure_code,
     )
-    # What was charged all the same is not paid for again without a person's word.
-    again = passing and not task.credits
     patience = _PROVIDER_PATIENCE if ours == "task.unavailable" else 0
     return Never(verdict, again=again, patience=patience, facts=facts)
 

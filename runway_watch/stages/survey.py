@@ -12,7 +12,7 @@ from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Listing, Spool, scan
 from runway_watch.stages.desk import Candidate
 
-UNSUPPORTED = "unsupported: neither a picture, a film, a sound nor a sidecar"
+UNSUPPORTED = f"unsupported: {drops.UNSUPPORTED}"
 ARRIVING = "still arriving"
 
 

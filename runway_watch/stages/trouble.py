@@ -76,7 +76,7 @@ def rejected(error: ApiError, stage: str) -> Verdict:
         stage=stage,
         code="api.rejected",
         message=error.message,
-        hint="Mend the sidecar or the picture, then move the files back to the inbox.",
+        hint="Mend the sidecar or the picture where it lies, and save it.",
         problems=error.issues,
         http_status=error.status,
     )
