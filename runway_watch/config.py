@@ -302,9 +302,16 @@ def _problems(error: ValidationError) -> Iterable[str]:
             yield f"{where}: unknown{_suggestion(item['loc'])}"
         elif item["type"] == "missing":
             yield f"{where}: missing"
+        elif item["type"] == "string_pattern_mismatch":
+            yield f"{where}: must be written as {_FORMS[where]}, not {item['input']!r}"
+        elif item["type"] == "tuple_type":
+            yield f"{where}: must be a list, written as [...]"
         else:
             message = item["msg"].removeprefix("Value error, ")
             yield f"{where}: {message[:1].lower()}{message[1:]}" if where else message
+
+
+_FORMS = {"budget.day_starts": '"00:00"', "schedule.window": '"22:00-06:00"'}
 
 
 def _suggestion(loc: tuple[str | int, ...]) -> str:

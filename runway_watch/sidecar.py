@@ -9,7 +9,7 @@ import codecs
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
@@ -85,10 +85,11 @@ class JobTable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """One sidecar's contents: Runway's parameters, and the `[job]` table still unread."""
+    """One sidecar's contents, and its name: Runway's parameters, and the `[job]` table still unread."""
 
     params: Mapping[str, Any]
     job: Mapping[str, Any]
+    name: str = field(default="", compare=False)
 
 
 EMPTY = Sidecar({}, {})
@@ -118,7 +119,7 @@ def split(table: Mapping[str, Any], *, name: str) -> Sidecar:
     job = table.get("job", {})
     if not isinstance(job, Mapping):
         raise _invalid(name, ["`job`: must be a table, written as [job]"])
-    return Sidecar({key: value for key, value in table.items() if key != "job"}, job)
+    return Sidecar({key: value for key, value in table.items() if key != "job"}, job, name)
 
 
 def is_unfilled(raw: bytes) -> bool:

@@ -379,6 +379,14 @@ def test_a_cap_can_only_be_lowered(where: Spool, own: int | None, operator: int,
         assert found[0].verdict.code == "budget.job"
 
 
+def test_what_is_wrong_in_a_folders_defaults_is_blamed_on_them(where: Spool) -> None:
+    drop(where, png(SIDECAR))
+    wrong = sidecar.split({"ratoi": "x"}, name="a/_folder.prompt.toml")
+    assert "Mend a/_folder.prompt.toml" in refused(where, layers=(wrong,)).hint
+    drop(where, png(SIDECAR + b'ratoi = "y"'))
+    assert refused(where, layers=(wrong,)).hint == "Mend the sidecar and save it."
+
+
 def test_media_comes_from_allowed_hosts(where: Spool) -> None:
     drop(where, png(STYLED.replace(b"file:_refs/style.jpg", b"https://example.com/style.jpg")))
     assert refused(where).code == "reference.host"

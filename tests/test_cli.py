@@ -227,12 +227,22 @@ def test_init_writes_the_configuration_where_it_is_told_to(tmp_path: Path) -> No
 def test_init_says_why_it_cannot(tmp_path: Path) -> None:
     (tmp_path / "films").write_text("in the way")
     done = cli("init", "films", at=tmp_path)
-    assert done.returncode == 78
+    assert done.returncode == 1
     assert str(tmp_path / "films") in done.stderr
     assert "Traceback" not in done.stderr
     missing = cli("init", "other", "--config", "not/there/config.toml", at=tmp_path)
-    assert missing.returncode == 78
+    assert missing.returncode == 1
     assert "not/there/config.toml" in missing.stderr
+
+
+def test_init_beside_a_configuration_of_another_root_says_that_it_is_not_watched(tmp_path: Path) -> None:
+    assert cli("init", "first", at=tmp_path).returncode == 0
+    assert "does not watch" not in cli("init", "first", at=tmp_path).stdout
+    told = cli("init", "second", at=tmp_path).stdout
+    assert (
+        f'config.toml does not watch {tmp_path}/second: add a [[watch]] with root = "{tmp_path}/second"'
+        in told
+    )
 
 
 def test_what_init_made_passes_check_and_a_run(tmp_path: Path) -> None:

@@ -157,6 +157,17 @@ def test_a_strangers_record_stops_nobody(tmp_path: Path, quick: Runway, place: s
     assert site.counts() == {"done": 2}
 
 
+def test_a_record_that_comes_along_to_the_inbox_goes_away(tmp_path: Path, quick: Runway) -> None:
+    site = Site(tmp_path, quick)
+    quick.fault("create", {"status": 400})
+    site.drop()
+    assert work_off(site) == 1
+    quick.well()
+    site.back_to_inbox("failed", "cat.error.toml", *PAIR)
+    assert work_off(site) == 0
+    assert (site.files("inbox"), site.counts()) == ([], {"done": 1})
+
+
 def test_plan_and_explain_say_what_becomes_of_files_that_left_a_running_job(
     tmp_path: Path, slow: Runway
 ) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from runway_watch import __version__, records
 from runway_watch.job import Verdict
-from runway_watch.stages.survey import UNSUPPORTED
+from runway_watch.stages.survey import RECORD, UNSUPPORTED
 from tests import samples
 from tests.cli_tools import cli, command, environment, terminal
 from tests.harness import Runway, Site, eventually, picture, sidecar, simulator
@@ -172,8 +172,8 @@ def test_every_waiting_file_has_its_reason_without_a_daemon(runway: Runway, tmp_
         "early.png.prompt.toml": "waits for early.png",
         "notes.txt": UNSUPPORTED,
         "sub/deep/lone.png": "waits for its sidecar, lone.prompt.toml",
-        "twin.png": "complete: it is looked at with the next scan",
-        "twin.prompt.toml": "complete: it is looked at with the next scan",
+        "twin.png": "complete: it is taken in when the daemon runs",
+        "twin.prompt.toml": "complete: it is taken in when the daemon runs",
     }
     assert sorted(name for name in told if name.startswith("rivals")) == [
         *("rivals.jpg", "rivals.png", "rivals.prompt.toml")
@@ -182,6 +182,24 @@ def test_every_waiting_file_has_its_reason_without_a_daemon(runway: Runway, tmp_
     lines = site.cli("status").stdout.splitlines()
     assert lines[0].startswith("daemon not running - 9 waiting - ")
     assert f"waiting  {site.root}/inbox/bare.png - waits for its sidecar, bare.prompt.toml" in lines
+
+
+def test_what_waits_while_the_daemon_runs_says_for_what(runway: Runway, tmp_path: Path) -> None:
+    site = Site(tmp_path, runway)
+    with site.daemon() as daemon:
+        eventually(lambda: daemon.events("inbox.scanned"))
+        site.put("alone.prompt.toml", sidecar("@image in the rain", '[job]\noperation = "text_to_image"'))
+        site.put("half.png", picture()[:-200])
+        site.put("half.prompt.toml", sidecar("x"))
+        site.put("cat.error.toml", b'job = "j1"')
+        daemon.looks(2)
+        told = {Path(line["path"]).name: line["why"] for line in ask(site)["waiting"]}
+    assert told == {
+        "alone.prompt.toml": "waits for its picture",
+        "half.png": "half.png is still arriving",
+        "half.prompt.toml": "half.png is still arriving",
+        "cat.error.toml": RECORD,
+    }
 
 
 def test_an_inbox_that_is_gone_is_told_and_is_not_empty(runway: Runway, tmp_path: Path) -> None:

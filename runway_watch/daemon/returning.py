@@ -41,6 +41,8 @@ async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mappin
         if was.state in CAN_RETURN and not is_kept(was):
             record = HELD if was.state is State.HELD else ERROR
             await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
+            # It may have come along.
+            await asyncio.to_thread(spool.withdraw, was, record, place=Place.INBOX, name=job.name)
     return found, taken
 
 

@@ -81,7 +81,7 @@ def _look(spool: Spool, watch: WatchSettings, part: str, settings: Settings, fou
     for candidate in seen.candidates:
         if not any(_in(part, path) for path in candidate.paths):
             continue
-        judged = _judge(candidate, spool, settings)
+        judged = look_into(candidate, spool, settings)
         if isinstance(judged, Waits):
             waiting |= dict.fromkeys(candidate.paths, judged.why)
         else:
@@ -94,7 +94,8 @@ def _in(part: str, path: str) -> bool:
     return not part or path == part or path.startswith(f"{part}/")
 
 
-def _judge(candidate: Candidate, spool: Spool, settings: Settings) -> Judged | Waits:
+def look_into(candidate: Candidate, spool: Spool, settings: Settings) -> Judged | Waits:
+    """What admission would say of one, but for the decoding of its pictures."""
     desk = replace(Desk.at(Place.INBOX, spool, settings, now=clock.now()), decodes=False)
     label = f"{spool.root}/{candidate.path(candidate.group.name)}"  # it has no number yet
     return judge(candidate, desk=desk, job_id=label)

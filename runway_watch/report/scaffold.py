@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-from runway_watch.errors import ConfigError
+from runway_watch.errors import RunwayWatchError
 from runway_watch.job import Place
 from runway_watch.spool import Spool
 
@@ -37,7 +37,7 @@ def scaffold(root: Path, config: Path) -> Iterator[str]:
         A line for each thing made or found, then what to do next.
 
     Raises:
-        ConfigError: something could not be made.
+        RunwayWatchError: something could not be made.
         SpoolError: the folders could not be made.
     """
     try:
@@ -46,9 +46,12 @@ def scaffold(root: Path, config: Path) -> Iterator[str]:
         yield f"{root}/ with {', '.join(f'{place}/' for place in Place)}"
         sample = root / Place.INBOX / "_sample.prompt.toml"
         yield _write(sample, _SAMPLE)
+        is_new = not config.exists()
         yield _write(config, _example().replace('"/srv/runway"', json.dumps(str(root))))
     except OSError as error:
-        raise ConfigError([f"{error.filename}: {error.strerror}"]) from None
+        raise RunwayWatchError(f"{error.filename}: {error.strerror}") from None
+    if not is_new and str(root) not in config.read_text("utf-8", errors="replace"):
+        yield f"{config} does not watch {root}: add a [[watch]] with root = {json.dumps(str(root))}"
     yield f"Next: put your key into a file (mode 600), name it in {config} as api.key_file,"
     yield f"then `runway-watch check --config {config}` and `runway-watch run --config {config}`."
 

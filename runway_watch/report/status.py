@@ -14,13 +14,18 @@ from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
 from runway_watch.letters import printable
+from runway_watch.report.inboxes import look_into
 from runway_watch.report.places import Places
 from runway_watch.report.standing import follows
 from runway_watch.spool import Spool
+from runway_watch.stages.desk import Waits
 from runway_watch.stages.survey import as_it_lies
 
 SCHEMA = 1
-_READY = "complete: it is looked at with the next scan"
+_READY = "complete: it is taken in with the next scan"
+_STOPPED = "complete: it is taken in when the daemon runs"
+_LOOKED_INTO = 50
+"""So many complete drops of a watch are looked into; of more than that nobody reads each line."""
 
 
 def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
@@ -29,12 +34,13 @@ def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
     A ledger that is not there yet is an empty one. Raises LedgerError when it cannot be read.
     """
     known = _from_ledger(settings, places)
-    waiting = [line for watch in settings.watch for line in _waiting(watch)]
     note = holder(places.lock)
+    is_running = note is not None
+    waiting = [line for watch in settings.watch for line in _waiting(watch, settings, is_running=is_running)]
     return {
         "schema": SCHEMA,
         "daemon": {
-            "running": note is not None,
+            "running": is_running,
             "pid": (note or {}).get("pid"),
             "since": _moment((note or {}).get("since")),
             "version": (note or {}).get("version"),
@@ -156,7 +162,7 @@ def _where(job: Job) -> str:
     return str(Spool(Path(job.root)).path_of(job, main))
 
 
-def _waiting(watch: WatchSettings) -> Iterator[dict[str, str]]:
+def _waiting(watch: WatchSettings, settings: Settings, *, is_running: bool) -> Iterator[dict[str, str]]:
     """Files in the inbox and why they are there; nothing is known of how long they have been still."""
     spool = Spool(watch.root)
     try:
@@ -164,7 +170,11 @@ def _waiting(watch: WatchSettings) -> Iterator[dict[str, str]]:
     except OSError as error:
         yield {"path": str(spool.inbox), "why": f"cannot be read: {error.strerror}"}
         return
-    ready = {path: _READY for candidate in found.candidates for path in candidate.paths}
+    ready = {path: _READY if is_running else _STOPPED for one in found.candidates for path in one.paths}
+    for candidate in found.candidates[:_LOOKED_INTO]:
+        judged = look_into(candidate, spool, settings)
+        if isinstance(judged, Waits):
+            ready |= dict.fromkeys(candidate.paths, judged.why)
     for path, why in sorted((found.waiting | ready).items()):
         yield {"path": printable(str(spool.where(Place.INBOX, path))), "why": printable(why)}
 

@@ -3,7 +3,9 @@
 Everything that can be known without paying is checked here, and everything that is wrong is told at once.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from runway_watch import catalogue, drops, sidecar
@@ -84,7 +86,7 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
         return Waits(NO_OPERATION)
     with findings.noting():
         look_at_references(candidate.folder, merged, desk, findings)
-    with findings.noting():
+    with findings.noting(), _blaming(candidate.layers, own):
         findings.request = catalogue.resolve(
             operation,
             merged.params,
@@ -96,6 +98,21 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
         )
         _check_price(findings.request, findings.table, desk)
     return None
+
+
+@contextmanager
+def _blaming(layers: Sequence[Sidecar], own: Sidecar) -> Iterator[None]:
+    """Say of what is wrong in a folder's defaults where it stands: it is not in the sidecar."""
+    try:
+        yield
+    except Refusal as refusal:
+        told = [problem.partition(":")[0].strip("`") for problem in refusal.problems]
+        wrong = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in told} - own.params.keys()
+        names = dict.fromkeys(layer.name for layer in layers if wrong & layer.params.keys())
+        if not names:
+            raise
+        hint = f"Mend {' and '.join(names)}, where it stands, and save the sidecar again."
+        raise Refusal(refusal.code, refusal.message, hint=hint, problems=refusal.problems) from None
 
 
 def _check_names(group: Group) -> None:
@@ -118,12 +135,8 @@ def _operation(group: Group, merged: Sidecar) -> str:
 def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> None:
     over = over_cap(request.credits, max_credits=table.max_credits, per_job=desk.credits_per_job)
     if over is not None:
-        raise Refusal(
-            "budget.job",
-            over[0],
-            hint=over[1],
-            problems=[over[0], request.price_note][: 1 + bool(request.price_note)],
-        )
+        told = [text for text in (over[0], request.price_note) if text]
+        raise Refusal("budget.job", over[0], hint=over[1], problems=told)
 
 
 def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -> Judged:

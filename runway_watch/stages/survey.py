@@ -13,6 +13,7 @@ from runway_watch.spool import Listing, Spool, scan
 from runway_watch.stages.desk import Candidate
 
 UNSUPPORTED = f"unsupported: {drops.UNSUPPORTED}"
+RECORD = "a record that runway-watch wrote beside a job: never a drop; delete it, or move it back to its job"
 ARRIVING = "still arriving"
 
 
@@ -76,6 +77,7 @@ def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, n
         found.waiting |= {join(listing.path, name): str(error) for name in listing.files}
         return
     found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
+    found.waiting |= {join(listing.path, name): RECORD for name in listing.files if drops.is_record(name)}
     for group in drops.pair(listing.files, optional=sidecar.is_optional(layers)):
         watched = [found.seen[join(listing.path, name)] for name in group.files]
         pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in watched)
