@@ -234,6 +234,7 @@ def test_an_account_that_did_not_answer_is_asked_again_soon(tmp_path: Path) -> N
         running = asyncio.create_task(daemon.run())
         [rule] = sim.world.faults.rules
         await until(lambda: rule.hits > 3 or running.done())
+        assert rule.hits > 3
         sim.world.faults.rules.clear()
         daemon.stop()
         await running

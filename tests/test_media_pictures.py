@@ -301,9 +301,22 @@ def test_a_damaged_picture_gets_an_answer(data: st.DataObject, variant: str) -> 
 def test_two_megabytes_of_the_smallest_parts_do_not_keep_it_busy(
     extension: str, head: bytes, unit: bytes
 ) -> None:
-    data = head + unit * (2_000_000 // len(unit))
-    media.is_whole(io.BytesIO(data), extension, len(data))
-    media.decodes(io.BytesIO(data), extension)
+    parts = 2_000_000 // len(unit)
+    data = head + unit * parts
+    file = Counting(data)
+    media.is_whole(file, extension, len(data))
+    media.decodes(file, extension)
+    assert file.reads < 3 * parts + 1000
+
+
+class Counting(io.BytesIO):
+    """Counts how often somebody reads."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        return super().read(size)
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg", ".webp", ".mp4", ".wav", ".ogg"])
