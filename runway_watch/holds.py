@@ -188,7 +188,7 @@ def unaffordable(job: Job, *, price: int | None, per_job: int) -> Verdict | None
     return None if over is None else Verdict("submit", "budget.job", over[0], hint=over[1])
 
 
-def ways(state: State, outcome: Outcome, *, model: str) -> Iterator[tuple[str, bool]]:
+def ways_tried(state: State, outcome: Outcome, *, model: str) -> Iterator[tuple[str, bool]]:
     """Which ways to Runway were tried by a stage, and whether they held."""
     match state, outcome:
         case _, Later(reason) if reason in _NO_ANSWER:

@@ -22,7 +22,7 @@ from runway_watch.holds import (
     refused_credits,
     standing,
     unaffordable,
-    ways,
+    ways_tried,
 )
 from runway_watch.hours import Hours
 from runway_watch.job import Done, Hold, Later, Never, Outcome, Purse, State, Unsure, Verdict
@@ -179,7 +179,7 @@ WAYS: list[tuple[State, Outcome, dict[str, bool]]] = [
 def test_each_outcome_tells_of_the_ways_that_it_took(
     state: State, outcome: Outcome, tried: dict[str, bool]
 ) -> None:
-    assert dict(ways(state, outcome, model="veo3.1")) == tried
+    assert dict(ways_tried(state, outcome, model="veo3.1")) == tried
 
 
 def test_only_refusals_and_nothing_else_make_a_streak() -> None:

@@ -168,6 +168,24 @@ def test_a_record_that_comes_along_to_the_inbox_goes_away(tmp_path: Path, quick:
     assert (site.files("inbox"), site.counts()) == ([], {"done": 1})
 
 
+def test_a_drop_that_vanished_before_it_was_paid_for_is_dropped_again(tmp_path: Path, slow: Runway) -> None:
+    site = Site(tmp_path, slow)
+    slow.fault("upload_slot", {"status": 503}, times=None)
+    site.drop()
+    with site.daemon() as daemon:
+        site.reaches(uploading=1)
+        for name in PAIR:
+            (site.root / "processing" / name).rename(tmp_path / name)
+        slow.well()
+        site.reaches(failed=1)
+        for name in PAIR:
+            (tmp_path / name).rename(site.root / "inbox" / name)
+        site.reaches(done=1)
+        assert daemon.stop() == 0
+    assert len(site.paid()) == 1
+    site.verify()
+
+
 def test_plan_and_explain_say_what_becomes_of_files_that_left_a_running_job(
     tmp_path: Path, slow: Runway
 ) -> None:

@@ -56,12 +56,23 @@ class Bench:
         cls, settings: Settings, *, ledger: Ledger, clerk: Clerk, api: Api, **others: Any
     ) -> "Bench":
         """A bench with its account, purser and keeper; `others` are the fields that are left."""
-        shared: dict[str, Any] = {"ledger": ledger, "clerk": clerk}
-        account = Account(api, settings.limits, **shared)
-        purser = Purser(settings, account=account, **shared)
-        keeper = Keeper(settings, account=account, purser=purser, **shared)
-        office: dict[str, Any] = {"account": account, "purser": purser, "keeper": keeper} | shared
-        return cls(settings, api=api, lessons=Lessons(settings.retry, **office), **office, **others)
+        account = Account(api, settings.limits, ledger=ledger, clerk=clerk)
+        purser = Purser(settings, account=account, ledger=ledger, clerk=clerk)
+        keeper = Keeper(settings, account=account, purser=purser, ledger=ledger, clerk=clerk)
+        lessons = Lessons(
+            settings.retry, keeper=keeper, account=account, purser=purser, ledger=ledger, clerk=clerk
+        )
+        return cls(
+            settings,
+            ledger,
+            clerk,
+            api,
+            account=account,
+            purser=purser,
+            keeper=keeper,
+            lessons=lessons,
+            **others,
+        )
 
     def spool(self, job: Job) -> Spool:
         """The folders that a job's files are in."""

@@ -11,7 +11,7 @@ from runway_watch.daemon.disks import look_at_disks
 from runway_watch.daemon.doubts import add_evidence
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.orders import Stopped, carry_out_orders
-from runway_watch.daemon.people import sweep
+from runway_watch.daemon.retrying import sweep
 from runway_watch.errors import ConfigError, RunwayWatchError
 from runway_watch.log import say
 from runway_watch.timetable import Timetable

@@ -34,9 +34,9 @@ async def file_away(bench: Bench, job: Job) -> None:
         if isinstance(outcome, Later):
             await _postpone(bench, job, calls, outcome)
             return
-        complete = isinstance(outcome, Done) and not outcome.facts["missing"]
-        at, end = clock.now(), bench.ledger.retire
-        over = await bench.clerk.insist(end, job, calls, at=at, complete=complete)
+        is_free = not any(call.tries for call in calls)  # then to drop it again costs nobody anything twice
+        told = is_free or (isinstance(outcome, Done) and not outcome.facts["missing"])
+        over = await bench.clerk.insist(bench.ledger.retire, job, calls, at=clock.now(), told=told)
     log.ending(over, was=State.RETIRING, charged=sum(call.credits for call in calls))
 
 

@@ -22,7 +22,7 @@ from runway_watch.holds import (
     is_streak,
     moderation,
     refused_credits,
-    ways,
+    ways_tried,
 )
 from runway_watch.job import Hold, Job, Later, Never, Outcome, State
 from runway_watch.ledger import Ledger
@@ -103,14 +103,14 @@ class Lessons:
         """
         asked, tried = outcome.after if isinstance(outcome, Later) else None, self._keeper.ways.tried
         about = None if isinstance(outcome, Later) and outcome.reason == STORAGE else job.id
-        for way, works in ways(state, outcome, model=job.model):
+        for way, works in ways_tried(state, outcome, model=job.model):
             tried(way, works=works, job=about, asked=asked)
             if works and way == API:
                 tried(KEY, works=True, job=job.id)  # a look at the account alone proves too little
 
     async def notice(self, job: Job, state: State, outcome: Outcome, *, price: int | None = None) -> None:
         """Let holds begin and end by what a stage came to, after it has been noted and committed."""
-        for way, works in ways(state, outcome, model=job.model):
+        for way, works in ways_tried(state, outcome, model=job.model):
             await self._judge(way, works=works)
         match outcome:
             case Later("credentials"):

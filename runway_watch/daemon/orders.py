@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.cancelling import cancel
-from runway_watch.daemon.people import retry
+from runway_watch.daemon.retrying import retry
 from runway_watch.errors import RunwayWatchError
 from runway_watch.log import say
 

@@ -122,14 +122,14 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         with self._writing() as db:
             self._set_job(db, job, {"sweeps": job.sweeps})
 
-    def retire(self, job: Job, calls: Sequence[Generation], *, at: float, complete: bool = True) -> Job:
-        """Commit the end of a job, together with the arrival of its files; `complete`: of all of them."""
+    def retire(self, job: Job, calls: Sequence[Generation], *, at: float, told: bool = True) -> Job:
+        """Commit the end of a job with the arrival of its files; `told`: who sees them can know of it."""
         over = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
         with self._writing() as db:
             for call in calls:
                 self._move(db, call, Move(_ending(call), {}), at)
             state = State(db.scalar(select(jobs.c.state).where(jobs.c.id == job.id)) or "")
-            told_at = at if complete else None
+            told_at = at if told else None
             values = over | {"finished_at": at, "verdict": job.verdict, "told_at": told_at}
             db.execute(update(jobs).where(jobs.c.id == job.id).values(plain(values)))
         return replace(job, place=job.target or job.place, state=state, finished_at=at, told_at=told_at)
