@@ -77,7 +77,7 @@ def held(site: Site) -> None:
 
 def failed_at_upload(site: Site) -> None:
     """Tried as often as allowed, and never uploaded."""
-    breaking(site, rule("upload_form", {"status": 500}, times=None))
+    breaking(site, rule("upload_form", {"status": 403}, times=None))
     assert site.counts() == {"failed": 1}
 
 

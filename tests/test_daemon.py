@@ -284,7 +284,7 @@ def test_a_folder_that_cannot_take_files_stops_only_its_own(site: Site) -> None:
 
 def test_the_sweep_brings_back_what_may_work_now(site: Site) -> None:
     site.configure(sweep=1)
-    site.runway.fault("upload_form", {"status": 500}, times=3)
+    site.runway.fault("upload_form", {"status": 403}, times=3)
     site.drop("cat.png")
     with site.daemon() as daemon:
         eventually(lambda: "cat.error.toml" in site.files("failed"))
