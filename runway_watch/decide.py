@@ -266,6 +266,12 @@ def is_paid_for(generation: Generation) -> bool:
     return generation.task_id is not None and verdict is not None and verdict.stage == "collect"
 
 
+def is_open(generation: Generation) -> bool:
+    """Whether its last paid call has no known end, and is not counted among those in doubt already."""
+    has_no_end = generation.submitted_at is not None and generation.ended_at is None
+    return has_no_end and (generation.task_id is not None or not generation.doubted)
+
+
 def may_sweep(job: Job, *, sweeps: int) -> bool:
     """Whether the retry sweep may bring a failed job back by itself."""
     return bool(

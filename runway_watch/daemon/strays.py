@@ -153,7 +153,8 @@ def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restor
     taken.add(own)
     job, call = found
     since = _seconds(record.since if record else None) or now
-    return _held(job, replace(call, submitted_at=since, tries=1, due_at=now), record)
+    call = replace(call, submitted_at=since, tries=1, due_at=now, doubted=job.price or 0)
+    return _held(job, call, record)
 
 
 def _held(job: Job, call: Generation, record: Record | None) -> Restored:

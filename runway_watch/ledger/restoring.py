@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from runway_watch.decide import is_open
 from runway_watch.job import Generation, Job, State
 from runway_watch.ledger.database import Database
 from runway_watch.ledger.rows import from_generation, from_job, plain
@@ -83,12 +84,13 @@ def _charges(one: Restored, at: float) -> Iterable[dict[str, Any]]:
         if call.credits:
             began = call.submitted_at or one.job.finished_at or at
             yield _charge(call, at=began, most=call.credits, price=call.credits)
-    doubted = [call for call in one.calls if call.doubted]
-    for call in doubted:
-        yield _charge(call, at=call.submitted_at or at, most=call.doubted, price=None)
-    if one.doubtful and not doubted:
-        call = next((c for c in one.calls if c.submitted_at and not c.ended_at), one.calls[0])
-        yield _charge(call, at=call.submitted_at or at, most=one.job.price or 0, price=None)
+        if call.doubted:
+            yield _charge(call, at=call.submitted_at or at, most=call.doubted, price=None)
+    if one.doubtful:
+        is_told = any(call.doubted for call in one.calls)
+        last = next((c for c in one.calls if is_open(c)), None if is_told else one.calls[0])
+        if last is not None:
+            yield _charge(last, at=last.submitted_at or at, most=one.job.price or 0, price=None)
 
 
 def _charge(call: Generation, *, at: float, most: int, price: int | None) -> dict[str, Any]:

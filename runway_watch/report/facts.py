@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from runway_watch import records
+from runway_watch.decide import is_open
 from runway_watch.job import Generation, Job, Place, State
 from runway_watch.spool import ERROR, HELD, RESULT, Spool
 from runway_watch.stages.retire import endings
@@ -50,17 +50,14 @@ def price(job: Job, estimate: int | None) -> str:
 def charged(job: Job, calls: Sequence[Generation]) -> str:
     """What it has cost so far."""
     spent, tries = sum(call.credits for call in calls), sum(call.tries for call in calls)
-    doubted = sum(call.doubted for call in calls)
     times = f", for {tries} paid {'call' if tries == 1 else 'calls'}" if tries else ""
-    told = f"{spent} credits{times}" if spent or tries else "nothing"
-    if records.charged(calls) != "unknown":
-        return told
-    if doubted:
-        return f"{told}; up to {doubted} more for what nobody knows whether it was carried out"
-    is_open = [call for call in calls if call.submitted_at and call.ended_at is None]
-    most = sum(call.estimated or job.price or 0 for call in is_open)
-    known = f" (at most {most})" if most else ""
-    return f"{spent} credits so far; what the last paid call costs is not known yet{known}"
+    told = [f"{spent} credits{times}" if spent or tries else "nothing"]
+    if unfinished := [call for call in calls if is_open(call)]:
+        most = sum(call.estimated or job.price or 0 for call in unfinished)
+        told.append("what the last one costs is not known yet" + (f" (at most {most})" if most else ""))
+    if doubted := sum(call.doubted for call in calls):
+        told.append(f"up to {doubted} more for what nobody knows whether it was carried out")
+    return "; ".join(told)
 
 
 def tasks(calls: Sequence[Generation]) -> Iterator[str]:
