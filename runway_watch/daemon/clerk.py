@@ -40,10 +40,12 @@ class Clerk:
 
     Args:
         ledger: nobody else may use it from now on.
+        on_damage: called when it turns out to be broken; whoever asked is told too.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, on_damage: Callable[[Damaged], None] = lambda _: None) -> None:
         self._ledger = ledger
+        self._on_damage = on_damage
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
@@ -53,7 +55,11 @@ class Clerk:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._calls.put(_Call(partial(method, *args, **kwargs), loop, future))
-        return await future
+        try:
+            return await future
+        except Damaged as error:
+            self._on_damage(error)
+            raise
 
     async def insist(self, method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """One call that has to succeed: as long as the ledger cannot take it, it is tried again.

@@ -31,7 +31,6 @@ from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
 from runway_watch.holds import API, DOWNLOADS
 from runway_watch.job import LIVE_STATES
 from runway_watch.ledger import Ledger, Lock, file_of
-from runway_watch.ledger.aside import Damaged
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.spool import Spool
@@ -132,7 +131,7 @@ class Daemon:
         file = file_of(self._ledger_url)
         _refuse_network(file)
         ledger = stack.enter_context(opening(self._ledger_url))
-        clerk = Clerk(ledger)
+        clerk = Clerk(ledger, self._break)
         stack.callback(_close, clerk)
         api_settings = self._settings.api
         agent = f"runway-watch/{__version__}"
@@ -199,13 +198,14 @@ class Daemon:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Nobody works on without a part: whoever started the daemon is to start it again."""
         error = None if task.cancelled() else task.exception()
-        if error is not None and self._broken is None:
+        if error is not None:
             self._break(error)
 
     def _break(self, error: BaseException) -> None:
-        self._broken = error
-        say("daemon.broken", level="error", exc_info=error)
-        self.stop()
+        if self._broken is None:
+            self._broken = error
+            say("daemon.broken", level="error", exc_info=error)
+            self.stop()
 
     def _jump(self, seconds: float) -> None:
         self._jumped += seconds
@@ -245,9 +245,6 @@ class Daemon:
                 due = await line.turn()
             except LostUpdate:  # a person was faster: it is looked at anew
                 due = clock.now()
-            except Damaged as error:
-                self._break(error)
-                return
             except LedgerError as error:
                 say("ledger.refused", level="error", message=str(error))
                 due = clock.now() + LEDGER_PAUSE
