@@ -324,11 +324,12 @@ def test_the_simulator_tells_a_shell_where_it_is_and_leaves_on_a_signal(tmp_path
 
 def test_the_simulator_says_so_when_its_port_is_taken_or_none(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
-        done = cli("simulator", "--port", port, at=tmp_path)
+        port = server.getsockname()[1]
+        done = cli("simulator", "--port", str(port), at=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("runway-watch: the simulator cannot listen: ")
-    assert f"{port}): address already in use" in done.stderr
+    # Another test may have one of the next two, which the storage takes.
+    assert any(f"{taken}): address already in use" in done.stderr for taken in range(port, port + 3))
     assert len(done.stderr.splitlines()) == 1
     assert cli("simulator", "--port", "70000", at=tmp_path).returncode == 2
 
