@@ -3,7 +3,8 @@
 What it says is always what the ledger says: a restart begins with the holds that were open.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from runway_watch import clock
@@ -50,6 +51,7 @@ class Keeper:
         self._ledger, self._clerk = ledger, clerk
         self._account, self._purser = account, purser
         self._open: dict[tuple[str, str], Hold] = {}
+        self._changing = asyncio.Lock()
         self._roots = frozenset(str(watch.root) for watch in settings.watch)
         self.ways = Ways(settings.retry)
         self.is_blind = False
@@ -135,15 +137,19 @@ class Keeper:
 
     async def load(self) -> None:
         """Take up the holds that are open in the ledger."""
-        self._open = {hold.name: hold for hold in await self._clerk(self._ledger.holds)}
+        async with self._changing:
+            self._open = {hold.name: hold for hold in await self._clerk(self._ledger.holds)}
 
     async def review(self) -> Facts:
         """Begin and end what follows from money, time and disks. Raises LedgerError."""
         facts = await self._purser.facts()
         due = {hold.name: hold for hold in standing(facts)}
         over = [h for h in self.open if h.name not in due and await self._is_over(h, facts)]
-        begun = [hold for name, hold in due.items() if name not in self._open]
-        await self._change(begun=begun, ended=over)
+        async with self._changing:
+            # What was renewed while it was looked at stays open.
+            ended = [hold for hold in over if self._open.get(hold.name) is hold]
+            begun = [hold for name, hold in due.items() if name not in self._open]
+            await self._change(begun=begun, ended=ended)
         return facts
 
     async def _is_over(self, hold: Hold, facts: Facts) -> bool:
@@ -165,13 +171,15 @@ class Keeper:
 
     async def begin(self, hold: Hold) -> None:
         """Begin a hold; one that is open already is told in its new words only in `status`."""
-        known = self._open.get(hold.name)
-        if known is None or replace(hold, since=known.since) != known:
-            await self._change(begun=[hold if known is None else replace(hold, since=known.since)])
+        async with self._changing:
+            known = self._open.get(hold.name)
+            if known is None or replace(hold, since=known.since) != known:
+                await self._change(begun=[hold if known is None else replace(hold, since=known.since)])
 
     async def end(self, *names: tuple[str, str]) -> None:
         """End these holds, where they are open."""
-        await self._change(ended=[self._open[name] for name in names if name in self._open])
+        async with self._changing:
+            await self._change(ended=[self._open[name] for name in names if name in self._open])
 
     async def pause(self) -> None:
         """A person wants nothing new to begin."""
@@ -182,8 +190,9 @@ class Keeper:
         """A person says that work may go on."""
         await self.end(*((ALL, reason) for reason in LIFTED_BY_PEOPLE))
 
-    async def _change(self, *, begun: Iterable[Hold] = (), ended: Iterable[Hold] = ()) -> None:
-        begun, ended, now = list(begun), list(ended), clock.now()
+    async def _change(self, *, begun: Sequence[Hold] = (), ended: Sequence[Hold] = ()) -> None:
+        """Write a change down and tell of it, one at a time: else what is known and what is written part."""
+        now = clock.now()
         if not begun and not ended:
             return
         await self._clerk(self._ledger.hold, begun=begun, ended=ended, at=now)
