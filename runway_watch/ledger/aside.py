@@ -17,6 +17,7 @@ from runway_watch.errors import LedgerError
 from runway_watch.ledger import schema
 
 BUSY_SECONDS = 10
+EMPTY = "its file is empty"
 _BESIDE = ("", "-wal", "-shm", "-journal")
 """What SQLite keeps in one database, by the end of the file's name."""
 
@@ -77,7 +78,7 @@ def version_of(written: object) -> int | None:
 def missing(file: Path) -> str | None:
     """Whether the file is empty, or gone without its log; this look costs nothing."""
     try:
-        return "its file is empty" if file.stat().st_size == 0 else None
+        return EMPTY if file.stat().st_size == 0 else None
     except FileNotFoundError:
         left = _has_content(_beside(file, "-wal"))
         return "its file is gone, and has left its log behind" if left else None

@@ -9,10 +9,11 @@ from runway_watch import clock
 from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import KEPT
 from runway_watch.daemon.purser import hours_of
-from runway_watch.errors import LedgerError, NoLedger
+from runway_watch.errors import NoLedger
 from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
+from runway_watch.ledger.aside import EMPTY, Damaged
 from runway_watch.letters import printable
 from runway_watch.report.inboxes import look_into
 from runway_watch.report.places import Places
@@ -75,9 +76,9 @@ def _from_ledger(settings: Settings, places: Places) -> _Known:
         ledger = Ledger(places.ledger_url, readonly=True)
     except NoLedger:
         return _Known()
-    except LedgerError:
-        if _is_being_made(places):
-            return _Known()
+    except Damaged as broken:
+        if broken.why == EMPTY and holder(places.lock) is not None:
+            return _Known()  # a daemon has just begun it
         raise
     with ledger:
         account = ledger.recall(KEPT) or {}
@@ -102,12 +103,6 @@ def _leaders(ledger: Ledger, jobs: Sequence[Job]) -> Mapping[str, Job | None]:
 def _job(ledger: Ledger, job_id: str) -> Job | None:
     found = ledger.job(job_id)
     return found[0] if found is not None else None
-
-
-def _is_being_made(places: Places) -> bool:
-    """Whether a daemon has just begun a ledger: an empty file beside a lock that is held."""
-    file = places.ledger
-    return file is not None and file.exists() and not file.stat().st_size and holder(places.lock) is not None
 
 
 def _hold(hold: Hold) -> dict[str, Any]:
