@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from runway_watch.config import BudgetSettings
 from runway_watch.hours import Hours
 from runway_watch.job import Done, Generation, Hold, Job, Later, Never, Outcome, Purse, State, Unsure, Verdict
+from runway_watch.states import WAITING
 
 ALL, CREATES, SLOTS, UPLOADS, DOWNLOADS = "all", "creates", "slots", "uploads", "downloads"
 API = ALL
@@ -153,6 +154,8 @@ def bars(hold: Hold, job: Job, call: Generation) -> bool:
     """Whether a hold keeps this generation from its next step: what is paid for goes on in most of them."""
     is_blind = hold.scope == ALL and hold.reason in BLIND
     new = {ALL, CREATES, DOWNLOADS, job.model, job.root, job.id}
+    if hold.reason == "share":
+        return hold.scope == job.root and call.state in (*WAITING, State.COLLECTING, State.RETIRING)
     match call.state:
         case State.READY:
             return hold.scope in new

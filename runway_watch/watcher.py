@@ -55,23 +55,30 @@ class Watcher:
         self._inbox = inbox
         self._observer: _Threads | None = None
         self.how = choose(settings)
-        if self.how == "events":
-            observer = Observer()
-            observer.schedule(_Hint(tell), str(inbox), recursive=True)
-            self._observer = observer
+        self._tell = tell
 
     def start(self) -> None:
-        """Begin to listen. When the system refuses (too many watches), the regular scan is all there is."""
-        if self._observer is None:
-            return
-        try:
-            self._observer.start()
-        except OSError:
-            self._observer = None
-            self.how = "polling"
+        """Begin."""
+        if self.how == "events":
+            observer = Observer()
+            observer.schedule(_Hint(self._tell), str(self._inbox), recursive=True)
+            self._observer = observer
+            try:
+                self._observer.start()
+            except OSError:
+                self._observer = None
+                self.how = "polling"
+
+    why = ""
+    is_refused = False
+
+    def is_sound(self) -> bool:
+        """Temporary."""
+        return True
 
     def stop(self) -> None:
         """Stop listening."""
         if self._observer is not None:
             self._observer.stop()
             self._observer.join(timeout=5)
+            self._observer = None

@@ -28,9 +28,10 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.inbox import Inbox
-from runway_watch.daemon.recovery import recover
+from runway_watch.daemon.recovery import recover, settle_in
 from runway_watch.decide import Move
 from runway_watch.errors import LedgerError, LostUpdate, SpoolError
+from runway_watch.hands import Hands, Lent, _outcome
 from runway_watch.job import Done, Generation, Job, Place, State
 from runway_watch.ledger import Ledger
 from runway_watch.spool import Spool
@@ -78,13 +79,19 @@ class Straight(Clerk):
 class Shelf(Courier):
     """Has the output already."""
 
-    async def download(self, url: str, into: BinaryIO, *, max_bytes: int) -> Received:
-        try:
-            into.write(OUTPUT)
-            into.flush()
-        except OSError as error:
-            raise SpoolError(f"the output: {error.strerror}") from error
+    async def download(self, url: str, into: Lent[BinaryIO], *, max_bytes: int) -> Received:
+        await into(lambda file: file.write(OUTPUT))
+        await into(lambda file: file.flush())
         return Received(len(OUTPUT), OUTPUT_SHA256, None)
+
+
+class Alone(Hands):
+    """Does everything in the only thread there is: a tracer counts the calls of each thread alone."""
+
+    def _hire(self) -> None:
+        call = self._queue.get_nowait()
+        call.begun = True
+        self._deliver(call, *_outcome(call.work))
 
 
 class Inline(ThreadPoolExecutor):
@@ -141,6 +148,7 @@ async def _open(base: Path) -> int:
     try:
         with Ledger(f"sqlite:///{base}/state/ledger.sqlite3") as ledger:
             spool.make()
+            spool.hands = Alone("one job")
             bench = Bench.furnished(
                 settings,
                 ledger=ledger,
@@ -151,6 +159,8 @@ async def _open(base: Path) -> int:
                 wake=lambda: None,
             )
             await recover(bench)
+            await settle_in(bench, str(spool.root))
+            bench.keeper.away.clear()
             return await _persist(bench, Inbox(bench, settings.watch[0], spool))
     except (LedgerError, SpoolError) as error:
         log.say("daemon.refused", level="error", message=str(error))

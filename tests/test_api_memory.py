@@ -8,6 +8,7 @@ PROGRAM = """
 import asyncio, hashlib, os, sys
 from pathlib import Path
 from runway_watch.api import Courier, Slot
+from runway_watch.hands import Hands, Lent
 
 SIZE, COUNT = 50_000_000, 4
 PATH = Path(sys.argv[1])
@@ -25,10 +26,13 @@ async def drain(reader, writer):
     await writer.drain()
     writer.close()
 
+HANDS = Hands("tests")
+
 async def send(courier, url, size, sha256):
     with PATH.open("rb") as file:
         slot = Slot(url, {"key": "k"}, "runway://x")
-        await courier.upload(slot, file, name="a.png", mime="image/png", size=size, sha256=sha256)
+        lent = Lent(file, HANDS)
+        await courier.upload(slot, lent, name="a.png", mime="image/png", size=size, sha256=sha256)
 
 async def main():
     server = await asyncio.start_server(drain, "127.0.0.1", 0)

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from runway_watch.api import Courier, Pacing, Received, Slot
 from runway_watch.api.multipart import form
-from runway_watch.api.threads import in_thread
 from runway_watch.errors import (
     Away,
     Changed,
@@ -27,6 +26,7 @@ from runway_watch.errors import (
     RunwayWatchError,
     SpoolError,
 )
+from runway_watch.hands import Hands, Lent
 from tests.test_api_loopback import (
     Loopback,
     Script,
@@ -47,6 +47,9 @@ SHA = hashlib.sha256(DATA).hexdigest()
 FIELDS = {"key": "uploads/ä/1", "policy": "eyJ==", "x-amz-signature": "0f", "empty": ""}
 
 
+HANDS = Hands("tests")
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "cat.png"
@@ -57,7 +60,7 @@ def picture(tmp_path: Path) -> Path:
 async def send(url: str, file: BinaryIO, pacing: Pacing | None = None, **changed: Any) -> None:
     facts: dict[str, Any] = {"name": "cat.png", "mime": "image/png", "size": len(DATA), "sha256": SHA}
     async with Courier(allow_http=True, pacing=pacing) as courier:
-        await courier.upload(Slot(url, FIELDS, "runway://x"), file, **{**facts, **changed})
+        await courier.upload(Slot(url, FIELDS, "runway://x"), Lent(file, HANDS), **{**facts, **changed})
 
 
 async def pauses(seconds: float) -> AsyncIterator[float]:
@@ -112,8 +115,9 @@ def test_an_upload_carries_no_credentials_and_no_cookies(
             for _ in range(2):
                 with picture.open("rb") as file:
                     slot = Slot(server.url, FIELDS, "runway://x")
+                    lent = Lent(file, HANDS)
                     await courier.upload(
-                        slot, file, name="a.png", mime="image/png", size=len(DATA), sha256=SHA
+                        slot, lent, name="a.png", mime="image/png", size=len(DATA), sha256=SHA
                     )
             for seen in server.seen:
                 assert not {"authorization", "cookie", "x-runway-version"} & set(seen.headers)
@@ -227,9 +231,10 @@ def test_bytes_go_over_https_only(url: str, picture: Path) -> None:
         async with Courier(allow_http=False) as courier:
             with picture.open("rb") as file, pytest.raises(Interrupted, match="not https"):
                 slot = Slot(url, {}, "runway://x")
-                await courier.upload(slot, file, name="a.png", mime="image/png", size=len(DATA), sha256=SHA)
+                lent = Lent(file, HANDS)
+                await courier.upload(slot, lent, name="a.png", mime="image/png", size=len(DATA), sha256=SHA)
             with pytest.raises(Interrupted, match="not https"):
-                await courier.download(url, io.BytesIO(), max_bytes=10)
+                await courier.download(url, Lent(io.BytesIO(), HANDS), max_bytes=10)
 
     run(work())
 
@@ -238,7 +243,7 @@ def test_plain_http_is_for_this_machine_only() -> None:
     async def work() -> None:
         async with Courier(allow_http=True) as courier:
             with pytest.raises(Interrupted, match="not https"):
-                await courier.download("http://192.0.2.1/x", io.BytesIO(), max_bytes=10)
+                await courier.download("http://192.0.2.1/x", Lent(io.BytesIO(), HANDS), max_bytes=10)
 
     run(work())
 
@@ -250,7 +255,9 @@ def download(
         into = io.BytesIO()
         async with loopback(script) as server, Courier(allow_http=True, pacing=pacing) as courier:
             try:
-                got: Any = await courier.download(f"{server.url}/o.mp4?_jwt=hush", into, max_bytes=max_bytes)
+                got: Any = await courier.download(
+                    f"{server.url}/o.mp4?_jwt=hush", Lent(into, HANDS), max_bytes=max_bytes
+                )
             except RunwayWatchError as error:
                 assert "hush" not in str(error)
                 got = error
@@ -352,11 +359,11 @@ def test_a_full_disk_is_told_from_a_broken_line() -> None:
     async def work() -> None:
         async with loopback(always(raw(200, DATA))) as server, Courier(allow_http=True) as courier:
             with pytest.raises(SpoolError) as raised:
-                await courier.download(server.url, Full(), max_bytes=10**9)
+                await courier.download(server.url, Lent(Full(), HANDS), max_bytes=10**9)
             assert isinstance(raised.value.__cause__, OSError)
             assert raised.value.__cause__.errno == 28
             stingy = Stingy()
-            await courier.download(server.url, stingy, max_bytes=10**9)
+            await courier.download(server.url, Lent(stingy, HANDS), max_bytes=10**9)
             assert stingy.getvalue() == DATA
 
     run(work())
@@ -371,7 +378,7 @@ def test_a_cancelled_call_ends_only_when_its_thread_has() -> None:
             may_end.wait(5)
             ended.set()
 
-        task = asyncio.create_task(in_thread(slow))
+        task = asyncio.create_task(HANDS(slow))
         async for _ in pauses(0):
             if began.is_set():
                 break

@@ -15,6 +15,7 @@ import pytest
 import runwayml
 
 from runway_watch.api import Api, Courier
+from runway_watch.hands import Hands, Lent
 from tests.test_api_loopback import KEY, Loopback, Script, Seen, loopback, raw, run
 
 DATA = os.urandom(100_000)
@@ -168,7 +169,8 @@ def test_an_upload_is_the_sdks_upload(tmp_path: Path) -> None:
         assert slot.uri == "runway://u"
         sha256 = hashlib.sha256(DATA).hexdigest()
         with path.open("rb") as file:
-            await courier.upload(slot, file, name="cat.png", mime="image/png", size=len(DATA), sha256=sha256)
+            lent = Lent(file, Hands("tests"))
+            await courier.upload(slot, lent, name="cat.png", mime="image/png", size=len(DATA), sha256=sha256)
 
     (their_slot, their_form), (my_slot, my_form) = by_the_sdk(sdk), by_us(ours)
     assert essence(my_slot) == essence(their_slot)

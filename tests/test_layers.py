@@ -21,7 +21,8 @@ LAYERS = (
     {"config", "breaker"},
     # L2: what happens next
     {"decide", "holds", "forecast"},
-    # L3: the adapters
+    # L3: the adapters, and who does their blocking work
+    {"hands"},
     {"mounts", "log", "notify", "timetable", "ledger", "spool", "api"},
     {"watcher"},
     # L4: the steps of a job

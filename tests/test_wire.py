@@ -444,7 +444,7 @@ def from_us(example: Example, root: Path) -> list[Seen]:
         ):
             uris = {}
             for parcel in parcels(job, spool):
-                brought = await upload(parcel, api=api, courier=courier)
+                brought = await upload(parcel, api=api, courier=courier, hands=spool.hands)
                 assert isinstance(brought, Done), brought
                 uris[parcel.written] = brought.facts["uri"]
             sent = await submit(job, uris, api=api, tries=0)

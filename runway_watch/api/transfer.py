@@ -19,9 +19,9 @@ from runway_watch.api.addresses import is_allowed
 from runway_watch.api.multipart import Form, form
 from runway_watch.api.pace import Pace, Pacing, paced
 from runway_watch.api.records import Slot
-from runway_watch.api.threads import in_thread
 from runway_watch.api.trouble import transfer_errors
 from runway_watch.errors import Away, Changed, Expired, Interrupted, Oversized
+from runway_watch.hands import Lent
 
 BLOCK = 256 * 1024
 """Bytes of a file that are held at once."""
@@ -79,7 +79,14 @@ class Courier:
         await self._client.aclose()
 
     async def upload(
-        self, slot: Slot, file: BinaryIO, *, name: str, mime: str, size: int, sha256: str
+        self,
+        slot: Slot,
+        file: Lent[BinaryIO],
+        *,
+        name: str,
+        mime: str,
+        size: int,
+        sha256: str,
     ) -> None:
         """Sends a file to its slot, once.
 
@@ -97,7 +104,7 @@ class Courier:
             SpoolError: the file cannot be read.
         """
         self._check(slot.upload_url, "upload")
-        await in_thread(_check_size, file, size)
+        await file(_check_size, size)
         parts = form(slot.fields, name=name, mime=mime)
         headers = {"Content-Type": parts.content_type, "Content-Length": str(parts.length(size))}
         with transfer_errors("upload"):
@@ -110,7 +117,7 @@ class Courier:
         if not done:
             raise _refused("upload", status)
 
-    async def download(self, url: str, into: BinaryIO, *, max_bytes: int) -> Received:
+    async def download(self, url: str, into: Lent[BinaryIO], *, max_bytes: int) -> Received:
         """Fetches an output into an open file, from the file's position on; it is flushed, not synced.
 
         Args:
@@ -142,19 +149,21 @@ def _check_size(file: BinaryIO, size: int) -> None:
         raise Changed("The file has not the size it was admitted with.")
 
 
-async def _body(parts: Form, file: BinaryIO, *, size: int, sha256: str, pace: Pace) -> AsyncIterator[bytes]:
+async def _body(
+    parts: Form, file: Lent[BinaryIO], *, size: int, sha256: str, pace: Pace
+) -> AsyncIterator[bytes]:
     """The form, block by block. It stops before its closing boundary if the file is not the admitted one."""
     yield parts.head
     digest = hashlib.sha256()
     position = 0
     while position < size:
-        block = await in_thread(_next_block, file, position, min(BLOCK, size - position), digest)
+        block = await file(_next_block, position, min(BLOCK, size - position), digest)
         position += len(block)
         yield block
         pace.moved(len(block))
     if digest.hexdigest() != sha256:
         raise Changed("The file has not the contents it was admitted with.")
-    await in_thread(_check_size, file, size)
+    await file(_check_size, size)
     yield parts.foot
 
 
@@ -182,7 +191,9 @@ def _check_answer(answer: httpx.Response, max_bytes: int) -> None:
         raise Oversized(f"The output has {_stated(answer)} bytes, over the {max_bytes} that are allowed.")
 
 
-async def _receive(answer: httpx.Response, into: BinaryIO, *, max_bytes: int, pace: Pace) -> tuple[int, str]:
+async def _receive(
+    answer: httpx.Response, into: Lent[BinaryIO], *, max_bytes: int, pace: Pace
+) -> tuple[int, str]:
     digest, size, waiting = hashlib.sha256(), 0, bytearray()
     async for block in answer.aiter_raw():
         size += len(block)
@@ -192,9 +203,8 @@ async def _receive(answer: httpx.Response, into: BinaryIO, *, max_bytes: int, pa
         pace.moved(len(block))
         if len(waiting) >= BLOCK:
             full, waiting = waiting, bytearray()
-            await in_thread(_write, into, full, digest)
-    await in_thread(_write, into, waiting, digest)
-    await in_thread(into.flush)
+            await into(_write, full, digest)
+    await into(_write, waiting, digest)
     return size, digest.hexdigest()
 
 
@@ -203,6 +213,7 @@ def _write(into: BinaryIO, block: bytearray, digest: "hashlib._Hash") -> None:
     rest = memoryview(block)
     while rest:  # an unbuffered file may take less than all
         rest = rest[into.write(rest) :]
+    into.flush()
 
 
 def _check_received(answer: httpx.Response, size: int) -> None:

@@ -33,6 +33,7 @@ class Bench:
         ledger_file: where the ledger is, if it is a file.
         read_key: looks where the key is configured; ConfigError when what is there can be none.
         moving: held while names are chosen and files moved below a root, so that nobody chooses twice.
+        suspicions: set when something went wrong below a root, so that its sentry looks closely.
         wake: have the dispatcher look at the ledger again.
     """
 
@@ -50,6 +51,7 @@ class Bench:
     ledger_file: Path | None = None
     read_key: Callable[[], SecretStr | None] = lambda: None
     moving: dict[str, asyncio.Lock] = field(default_factory=dict)
+    suspicions: dict[str, asyncio.Event] = field(default_factory=dict)
 
     @classmethod
     def furnished(
@@ -85,3 +87,7 @@ class Bench:
     def lock(self, root: str) -> asyncio.Lock:
         """Held while files below a root are moved."""
         return self.moving.setdefault(root, asyncio.Lock())
+
+    def suspicion(self, root: str) -> asyncio.Event:
+        """Set it when something went wrong below a root."""
+        return self.suspicions.setdefault(root, asyncio.Event())

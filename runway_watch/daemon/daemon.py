@@ -27,6 +27,7 @@ from runway_watch.daemon.lookout import Lookout
 from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
 from runway_watch.daemon.recovery import distrust_clock, recover
+from runway_watch.daemon.sentry import Sentry, look_once
 from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
 from runway_watch.holds import API, DOWNLOADS
 from runway_watch.job import LIVE_STATES
@@ -81,6 +82,7 @@ class Daemon:
         self._broken: BaseException | None = None
         self._dispatch = asyncio.Event()
         self._lookouts: list[Lookout] = []
+        self._sentries: list[Sentry] = []
         self._began = clock.now()
         self.has_trouble = False
         """After `run`: whether something failed since it began, or cannot go on without a person."""
@@ -102,7 +104,6 @@ class Daemon:
         Raises:
             LedgerLocked: another daemon has the ledger.
             LedgerError: it cannot be used.
-            SpoolError: a root is not there, or its folders cannot be made.
             RunwayWatchError: a part of the daemon broke; it has stopped, and has to be started again.
         """
         note = {"pid": os.getpid(), "since": clock.now(), "version": __version__}
@@ -122,7 +123,9 @@ class Daemon:
         lock = Lock(self._lock_path, {"pid": os.getpid()})
         try:
             async with AsyncExitStack() as stack:
-                await carry_out_orders(await self._open(stack))
+                bench = await self._open(stack)
+                await look_once(bench)
+                await carry_out_orders(bench)
         finally:
             lock.release()
 
@@ -140,8 +143,6 @@ class Daemon:
         )
         courier = await stack.enter_async_context(Courier(allow_http=api_settings.is_loopback))
         spools = {str(watch.root): Spool(watch.root) for watch in self._settings.watch}
-        for spool in spools.values():
-            spool.make()
         bench = Bench.furnished(
             self._settings,
             ledger=ledger,
@@ -165,8 +166,10 @@ class Daemon:
         watches = self._settings.watch
         inboxes = [Inbox(bench, watch, bench.spools[str(watch.root)]) for watch in watches]
         self._lookouts = [Lookout(inbox, timetable) for inbox in inboxes]
-        beside = [timetable.start(), asyncio.create_task(chores.run())]
-        beside += [asyncio.create_task(lookout.run()) for lookout in self._lookouts]
+        self._sentries = [Sentry(bench, look.spool, look.returned) for look in self._lookouts]
+        running = [chores.run(), *(lookout.run() for lookout in self._lookouts)]
+        running += [sentry.run() for sentry in self._sentries]
+        beside = [timetable.start(), *map(asyncio.create_task, running)]
         for task in beside:
             task.add_done_callback(self._ended)
         try:
@@ -174,14 +177,16 @@ class Daemon:
         finally:
             notify("STOPPING=1")
             say("daemon.stopping", in_flight=line.busy)
-            began = clock.monotonic() if self._stopped_at is None else self._stopped_at
             timetable.stop()
             for task in beside:
                 task.remove_done_callback(self._ended)
                 task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            began = clock.monotonic() if self._stopped_at is None else self._stopped_at
             await line.finish(max(0.0, began + STOP_SECONDS - clock.monotonic()))
-            self.has_trouble = any(lookout.is_lost for lookout in self._lookouts) or await self._failed(bench)
+            for sentry in self._sentries:
+                sentry.close()
+            await asyncio.gather(*beside, return_exceptions=True)
+            self.has_trouble = await self._failed(bench)
             say("daemon.stopped")
 
     async def _failed(self, bench: Bench) -> bool:
@@ -189,7 +194,10 @@ class Daemon:
         try:
             async with asyncio.timeout(LEDGER_STOP_SECONDS):
                 counts = await bench.clerk(bench.ledger.counts)
-                if bench.keeper.open and any(counts.get(state) for state in LIVE_STATES):
+                holds = bench.keeper.open
+                if holds and any(counts.get(state) for state in LIVE_STATES):
+                    return True
+                if any(hold.reason == "share" for hold in holds):
                     return True
                 return await bench.clerk(bench.ledger.troubles, since=self._began) > 0
         except (TimeoutError, LedgerError):
@@ -250,23 +258,29 @@ class Daemon:
                 due = clock.now() + LEDGER_PAUSE
             timetable.at(due, "dispatch", self._dispatch.set)
             chores.plan()
-            if not ready and all(lookout.has_looked for lookout in self._lookouts):
+            if not ready and self._has_looked:
                 ready = True
                 notify("READY=1")
             notify(f"STATUS={line.busy} steps under way")
             if self._once and not chores.pending and await self._is_idle(bench, line):
                 return
 
+    @property
+    def _has_looked(self) -> bool:
+        """Whether every inbox has been looked at that can be."""
+        decided = all(sentry.has_decided for sentry in self._sentries)
+        return decided and all(lookout.has_looked for lookout in self._lookouts)
+
     async def _is_idle(self, bench: Bench, line: Line) -> bool:
         quiet = all(lookout.is_quiet for lookout in self._lookouts) and not line.busy
-        if not quiet or self._dispatch.is_set():
+        if not self._has_looked or not quiet or self._dispatch.is_set():
             return False
         keeper = bench.keeper
         tries = self._settings.retry.attempts
         active = await bench.clerk(
             bench.ledger.active,
             at=clock.now(),
-            roots=set(bench.spools),
+            roots=keeper.there,
             new=() if keeper.is_hopeless(tries=tries) else keeper.roots,
             barred=keeper.barred,
             asks=keeper.may_ask and not keeper.has_given_up(API, DOWNLOADS, tries=tries),

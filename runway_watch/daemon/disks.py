@@ -18,18 +18,20 @@ SPARE_BYTES = 1_000_000
 """Room for records, and for the ledger's own growth in a night."""
 
 
-async def look_at_disks(bench: Bench) -> None:
-    """Find out how much room there is, and how much may be needed. A silent share is left out."""
+async def look_at_disks(bench: Bench, *returning: str) -> None:
+    """Find out how much room there is, and how much may be needed. A share that is away, or in
+    trouble, is left out: that is another question."""
     largest = await bench.clerk(bench.ledger.recall, LARGEST) or FIRST_BYTES
     under_way = await bench.clerk(bench.ledger.under_way)
     asked = [
-        (root, spool.root, SPARE_BYTES + largest * (1 + under_way.get(root, 0)))
+        spool.hands(_look, root, spool.root, SPARE_BYTES + largest * (1 + under_way.get(root, 0)))
         for root, spool in bench.spools.items()
+        if root in bench.keeper.there.union(returning)
     ]
     if bench.ledger_file is not None:
-        asked.append((ALL, bench.ledger_file.parent, SPARE_BYTES))
-    found = await asyncio.gather(*(asyncio.to_thread(_look, *each) for each in asked))
-    bench.purser.rooms = tuple(room for room in found if room is not None)
+        asked.append(asyncio.to_thread(_look, ALL, bench.ledger_file.parent, SPARE_BYTES))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    bench.purser.rooms = tuple(room for room in found if isinstance(room, Room))
 
 
 async def learn_size(bench: Bench, outputs: tuple[Output, ...]) -> None:
@@ -39,8 +41,5 @@ async def learn_size(bench: Bench, outputs: tuple[Output, ...]) -> None:
         await bench.clerk(bench.ledger.remember, LARGEST, largest)
 
 
-def _look(scope: str, where: Path, needed: int) -> Room | None:
-    try:
-        return Room(scope, str(where), shutil.disk_usage(where).free, needed)
-    except OSError:
-        return None  # whether the share is there is another question
+def _look(scope: str, where: Path, needed: int) -> Room:
+    return Room(scope, str(where), shutil.disk_usage(where).free, needed)

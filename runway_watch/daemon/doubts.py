@@ -1,7 +1,5 @@
 """Calls in doubt: what a person needs to decide about them, written beside the files."""
 
-import asyncio
-
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import UNCERTAIN
@@ -27,8 +25,8 @@ async def post_record(bench: Bench, job: Job) -> None:
     assert call.verdict is not None
     text = held(job, call.verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
     try:
-        await asyncio.to_thread(spool.record, job, HELD, text, target=False)
-        if job.told_at is None and await asyncio.to_thread(spool.present, job, job.place, job.name):
+        await spool.hands(spool.record, job, HELD, text, target=False)
+        if job.told_at is None and await spool.hands(spool.present, job, job.place, job.name):
             await bench.clerk.insist(bench.ledger.told, job, at=clock.now())
     except SpoolError as error:
         log.say("record.refused", level="warning", job=job.id, path=job.path, message=str(error))
@@ -48,5 +46,5 @@ async def add_evidence(bench: Bench) -> None:
             await bench.clerk(bench.ledger.note, call, {"evidence": evidence})
         except LostUpdate:
             continue  # a person was faster
-        if job.root in bench.spools:
+        if job.root in bench.keeper.there:
             await post_held(bench, job)

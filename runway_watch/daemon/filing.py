@@ -3,7 +3,6 @@
 From the moment that the name is committed a crash can only make the same moves again, which is harmless.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,8 +10,10 @@ from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.moves import insist
 from runway_watch.decide import Move, decide, verdict_of
+from runway_watch.errors import SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Outcome, Place, State
 from runway_watch.stages.retire import endings, retire
+from runway_watch.stages.trouble import SHARE, folder_trouble
 
 _NAMES_TRIED = 1000
 
@@ -32,6 +33,8 @@ async def file_away(bench: Bench, job: Job) -> None:
             return
         job, outcome = await _move(bench, replace(job, verdict=verdict_of(job, calls)), calls)
         if isinstance(outcome, Later):
+            if outcome.reason == SHARE:
+                bench.suspicion(job.root).set()
             await _postpone(bench, job, calls, outcome)
             return
         is_free = not any(call.tries for call in calls)  # then to drop it again costs nobody anything twice
@@ -42,9 +45,13 @@ async def file_away(bench: Bench, job: Job) -> None:
 
 async def _move(bench: Bench, job: Job, calls: Sequence[Generation]) -> tuple[Job, Outcome]:
     """Take the files to where they belong, under the first name that turns out to be free."""
+    spool = bench.spool(job)
     for tried in range(_NAMES_TRIED):
-        job = await _aim(bench, job, calls, after=tried)
-        outcome = await asyncio.to_thread(retire, job, calls, spool=bench.spool(job), at=clock.now())
+        try:
+            job = await _aim(bench, job, calls, after=tried)
+            outcome = await spool.hands(retire, job, calls, spool=spool, at=clock.now())
+        except SpoolError as error:
+            return job, folder_trouble(error)
         if not (isinstance(outcome, Later) and outcome.reason == "name_taken"):
             return job, outcome
         job = replace(job, target=None)
@@ -60,7 +67,7 @@ async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: in
     suffixes = [item.suffix for item in job.inputs] + list(outputs)
     wanted = drops.safe(job.dropped_as)
     spool = bench.spool(job)
-    name = await asyncio.to_thread(spool.free_name, target, job.folder, wanted, suffixes, after=after)
+    name = await spool.hands(spool.free_name, target, job.folder, wanted, suffixes, after=after)
     return await bench.clerk.insist(bench.ledger.aim, job, target=target, name=name)
 
 

@@ -6,6 +6,7 @@ from weakref import WeakValueDictionary
 
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
+from runway_watch.hands import Hands
 from runway_watch.job import Done, Job, Outcome
 from runway_watch.stages.upload import Parcel, parcels, upload
 
@@ -23,10 +24,11 @@ class Freight:
 
     async def bring(self, job: Job) -> Outcome:
         """Upload what does not lie there yet. Done when everything does."""
-        for parcel in parcels(job, self._bench.spool(job)):
+        spool = self._bench.spool(job)
+        for parcel in parcels(job, spool):
             lock = self._on_the_way.setdefault(parcel.sha256, asyncio.Lock())
             async with lock:
-                outcome = await self._bring(parcel)
+                outcome = await self._bring(parcel, spool.hands)
             if not isinstance(outcome, Done):
                 return outcome
         return Done({"uploaded_at": clock.now()})
@@ -47,11 +49,11 @@ class Freight:
             ledger, account = self._bench.ledger, self._bench.api.fingerprint
             await self._bench.clerk.insist(ledger.forget_upload, account, parcel.sha256)
 
-    async def _bring(self, parcel: Parcel) -> Outcome:
+    async def _bring(self, parcel: Parcel, hands: Hands) -> Outcome:
         if await self._known(parcel) is not None:
             return Done()
         async with self._uploads:
-            outcome = await upload(parcel, api=self._bench.api, courier=self._bench.courier)
+            outcome = await upload(parcel, api=self._bench.api, courier=self._bench.courier, hands=hands)
         if isinstance(outcome, Done):
             account, uri = self._bench.api.fingerprint, outcome.facts["uri"]
             ledger = self._bench.ledger

@@ -58,10 +58,7 @@ class Inbox:
         """
         await self._carry_on()
         now = clock.monotonic()
-        try:
-            found = await asyncio.to_thread(survey, self.spool, self.watch, self._seen, now)
-        except OSError as error:
-            raise SpoolError(f"{self.spool.inbox}: {error.strerror}") from error
+        found = await self.spool.hands(survey, self.spool, self.watch, self._seen, now)
         self._seen, self.waiting, soonest = found.seen, found.waiting, found.soonest
         candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
         say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(candidates))
@@ -91,7 +88,7 @@ class Inbox:
 
         async def look_at(candidate: Candidate) -> Judged | Waits:
             async with limit:
-                work = partial(asyncio.to_thread, self._judge, candidate)
+                work = partial(self.spool.hands, self._judge, candidate)
                 return await guarded(work, instead=Waits, path=candidate.group.name)
 
         judged = await asyncio.gather(*(look_at(candidate) for candidate in candidates))
@@ -99,7 +96,7 @@ class Inbox:
         changed = False
         if admitted:
             async with self.bench.lock(str(self.spool.root)):
-                same = await asyncio.to_thread(self._unchanged, admitted)
+                same = await self.spool.hands(self._unchanged, admitted)
                 await self._move_in(same)
                 changed = len(same) < len(admitted)
             self.bench.wake()
@@ -120,7 +117,7 @@ class Inbox:
     async def _move_in(self, admitted: list[Judged]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
         earlier, taken = await were_here(self.bench, self.spool, [job for job, _ in admitted])
-        jobs = await asyncio.to_thread(lambda: [self._aim(job, taken) for job, _ in admitted])
+        jobs = await self.spool.hands(lambda: [self._aim(job, taken) for job, _ in admitted])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
         written = await write_down(self.bench, self.spool, aimed, earlier)
         for job in written:
@@ -159,7 +156,7 @@ class Inbox:
         """Another name, for the one that was free when it was chosen has been taken by somebody."""
         suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.name)
         free = partial(self.spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
-        name = await asyncio.to_thread(free)
+        name = await self.spool.hands(free)
         return await self.bench.clerk.insist(self.bench.ledger.aim, job, target=Place.PROCESSING, name=name)
 
     async def _carry(self, job: Job) -> tuple[Job, list[str]] | None:
@@ -171,8 +168,8 @@ class Inbox:
         """
         try:
             if job.place is Place.FAILED:  # a crash may have come between its return and this
-                await asyncio.to_thread(self.spool.withdraw, job, ERROR, place=job.place, name=job.name)
-            missing = await asyncio.to_thread(self.spool.carry, job)
+                await self.spool.hands(self.spool.withdraw, job, ERROR, place=job.place, name=job.name)
+            missing = await self.spool.hands(self.spool.carry, job)
         except NameTaken:
             return await self._carry(await self._aim_anew(job))
         except SpoolError as error:

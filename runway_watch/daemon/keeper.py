@@ -53,6 +53,8 @@ class Keeper:
         self._open: dict[tuple[str, str], Hold] = {}
         self._changing = asyncio.Lock()
         self._roots = frozenset(str(watch.root) for watch in settings.watch)
+        self.away = dict.fromkeys(self._roots, "it has not been looked at yet")
+        """Roots that are not there, or not in order, and why. Nothing is done below them."""
         self.ways = Ways(settings.retry)
         self.is_blind = False
         """In the outage that is open: nothing that is free can tell of its end."""
@@ -86,9 +88,14 @@ class Keeper:
         return (ALL, "credentials") not in self._open
 
     @property
+    def there(self) -> frozenset[str]:
+        """The roots whose files can be worked with."""
+        return self._roots - self.away.keys()
+
+    @property
     def roots(self) -> frozenset[str]:
         """The roots below which something new may begin."""
-        return self._roots - self._scopes
+        return self.there - self._scopes
 
     @property
     def barred(self) -> frozenset[str]:
@@ -139,18 +146,25 @@ class Keeper:
         """Take up the holds that are open in the ledger."""
         async with self._changing:
             self._open = {hold.name: hold for hold in await self._clerk(self._ledger.holds)}
+            alien = [h for h in self.open if h.reason == "share" and h.scope not in self._roots]
+            await self._change(ended=alien)  # of a root that nobody watches any more
 
     async def review(self) -> Facts:
         """Begin and end what follows from money, time and disks. Raises LedgerError."""
         facts = await self._purser.facts()
         due = {hold.name: hold for hold in standing(facts)}
-        over = [h for h in self.open if h.name not in due and await self._is_over(h, facts)]
+        over = [h for h in self._reviewed if h.name not in due and await self._is_over(h, facts)]
         async with self._changing:
             # What was renewed while it was looked at stays open.
             ended = [hold for hold in over if self._open.get(hold.name) is hold]
             begun = [hold for name, hold in due.items() if name not in self._open]
             await self._change(begun=begun, ended=ended)
         return facts
+
+    @property
+    def _reviewed(self) -> list[Hold]:
+        """Open holds that a review may end. That of a share its sentry ends."""
+        return [hold for hold in self.open if hold.reason != "share"]
 
     async def _is_over(self, hold: Hold, facts: Facts) -> bool:
         if hold.reason == "daily_limit":

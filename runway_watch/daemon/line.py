@@ -22,6 +22,7 @@ from runway_watch.decide import Move, decide
 from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
 from runway_watch.holds import API, DOWNLOADS, SLOTS, UPLOADS
 from runway_watch.job import Generation, Job, Later, Outcome, State, Unsure
+from runway_watch.stages.trouble import SHARE
 
 _AT_ONCE = frozenset({State.COLLECTING, State.RETIRING})
 """Stages that follow the one before without another look at the queue."""
@@ -40,7 +41,6 @@ class Line:
         self._bench = bench
         self._work = Work(bench)
         self._gate = Gate(bench, self._work, self._is_free)
-        self._roots = frozenset(bench.spools)
         self._busy: dict[Key, asyncio.Task[None]] = {}
         self._stages: dict[Key, State] = {}  # in which stage each of them is
         self._stopped: set[str] = set()  # jobs that are being cancelled
@@ -57,7 +57,7 @@ class Line:
         Raises:
             LedgerError: it cannot be written to; what had not begun by then has not begun.
         """
-        now, roots, ledger = clock.now(), self._roots, self._bench.ledger
+        now, roots, ledger = clock.now(), self._bench.keeper.there, self._bench.ledger
         async for job, call, uris in self._gate.turn(now=now, sending=self._at(State.SUBMITTING)):
             self._start(job, call, self._sending(job, call, uris))
         for job, call in await self._bench.clerk(ledger.due, at=now, roots=roots):
@@ -166,13 +166,15 @@ class Line:
             await self._learn(job, before, call, outcome)
             if call.state not in _AT_ONCE or call.due_at > clock.now() or self._closed:
                 return
-            if job.root not in self._roots:  # it was only asked about; its files are looked after later
+            if job.root not in self._bench.keeper.there:  # it was only asked about: its files come later
                 return
             self._stages[key_of(call)] = call.state
             stage = self._next_stage(job, call)
 
     async def _learn(self, job: Job, before: Generation, call: Generation, outcome: Outcome) -> None:
         """Let holds, prices and sizes follow what has been committed."""
+        if isinstance(outcome, Later) and outcome.reason == SHARE:
+            self._bench.suspicion(job.root).set()
         if job.duplicate_of is not None:
             return
         try:

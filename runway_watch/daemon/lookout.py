@@ -1,18 +1,30 @@
-"""Has an inbox looked at whenever something may have changed: on hints, on time, when something settles."""
+"""Has an inbox looked at whenever something may have changed: on hints, on time, when something settles.
+
+The regular look is the truth and needs nobody. Whoever gives hints is supervised: an observer that has gone
+deaf is replaced, one that the system refuses is asked for again later, and both are told.
+"""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from runway_watch import clock
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.inbox import Inbox
-from runway_watch.errors import RunwayWatchError
+from runway_watch.errors import RunwayWatchError, SpoolError
 from runway_watch.log import say
+from runway_watch.spool import Spool
 from runway_watch.timetable import Timetable
 from runway_watch.watcher import Watcher
 
 SHORTEST_PAUSE = 0.2
 """Seconds between two scans, so that a stream of events does not become a stream of scans."""
+
+RENEW_SECONDS = 30.0
+"""An observer that goes deaf again and again is replaced no more often than this."""
+
+REFUSED_SECONDS = 600.0
+"""So long after the system refused an observer it is asked again: its limits may have been raised."""
 
 
 class Lookout:
@@ -24,63 +36,104 @@ class Lookout:
     """
 
     def __init__(self, inbox: Inbox, timetable: Timetable) -> None:
-        self._inbox = inbox
+        self._inbox, self._timetable = inbox, timetable
         self._root = str(inbox.spool.root)
-        self._timetable = timetable
         self._hint = asyncio.Event()
-        self._hint.set()
         self._looking = False
         self._pause: float | None = None
-        self.is_lost = False
-        """Whether the last look failed."""
-        loop = asyncio.get_running_loop()
-        tell = partial(_tell, loop, self._hint)
-        self._watcher = Watcher(inbox.spool.inbox, inbox.watch, tell)
-        self.has_looked = False
-        """Whether the inbox has been looked at since the start."""
+        self._watcher = Watcher(
+            inbox.spool.inbox, inbox.watch, partial(_tell, asyncio.get_running_loop(), self._hint)
+        )
+        self._observes_since: float | None = None  # on the monotonic clock
+        self._told: str | None = None
+        self.looks = 0
+        """How often the inbox has been looked at to the end."""
+
+    @property
+    def spool(self) -> Spool:
+        """Its folders."""
+        return self._inbox.spool
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the inbox has been looked at, where it can be."""
+        return self.is_lost or self.looks > 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its root is away."""
+        return self._root in self._inbox.bench.keeper.away
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing is settling, and no look is under way or due."""
-        return self.has_looked and not self._looking and not self._hint.is_set() and self._pause is None
+        """Whether nothing is settling, and no look is under way or due; nothing is where the root is away."""
+        busy = self._looking or self._hint.is_set() or self._pause is not None
+        return self.is_lost or (self.looks > 0 and not busy)
 
     def hint(self) -> None:
         """Have the inbox looked at."""
         self._hint.set()
 
+    def returned(self) -> None:
+        """Its root is there, and may be another folder than before: observe and look anew."""
+        self._observes_since = None
+        self._hint.set()
+
     async def run(self) -> None:
         """Look until cancelled."""
         self._timetable.every(self._inbox.watch.scan_seconds, f"scan {self._root}", self.hint)
-        await asyncio.to_thread(self._watcher.start)
         try:
             while True:
                 await self._hint.wait()
                 self._looking = True
                 self._hint.clear()
-                await self._look()
-                self._looking, self.has_looked = False, True
+                if not self.is_lost:
+                    await self._observe()
+                    await self._look()
+                self._looking = False
                 self._inbox.bench.wake()
                 await asyncio.sleep(SHORTEST_PAUSE)
         finally:
             await asyncio.to_thread(self._watcher.stop)
 
+    async def _observe(self) -> None:
+        """See to it that somebody gives hints, where that is possible."""
+        now = clock.monotonic()
+        if self._observes_since is not None and not self._is_to_be_renewed(now - self._observes_since):
+            return
+        if self._observes_since is not None and not self._watcher.is_refused:
+            say("observer.lost", level="warning", path=self._root, message="it went deaf: it is replaced")
+        self._observes_since = now
+        with suppress(SpoolError):  # the root's sentry tells
+            await self._inbox.spool.hands(self._begin_anew)
+        if self._told != self._watcher.why:
+            self._told = self._watcher.why
+            level = "warning" if self._watcher.is_refused else "info"
+            say("observer.chosen", level=level, path=self._root, message=self._watcher.why)
+
+    def _is_to_be_renewed(self, seconds: float) -> bool:
+        """Whether the observer should be replaced, so long after it began."""
+        if self._watcher.is_refused:
+            return seconds >= REFUSED_SECONDS
+        return seconds >= RENEW_SECONDS and not self._watcher.is_sound()
+
+    def _begin_anew(self) -> None:
+        self._watcher.stop()
+        self._watcher.start()
+
     async def _look(self) -> None:
         try:
             self._pause = await guarded(self._inbox.look, instead=lambda _: None, path=self._root)
+            self.looks += 1
         except RunwayWatchError as error:
             self._pause = None
-            if not self.is_lost:
-                say("share.lost", level="error", path=self._root, message=str(error))
-            self.is_lost = True
-        else:
-            if self.is_lost:
-                say("share.returned", path=self._root)
-            self.is_lost = False
+            say("inbox.unread", level="warning", path=self._root, message=str(error))
+            self._inbox.bench.suspicion(self._root).set()
         soon = None if self._pause is None else clock.now() + self._pause
         self._timetable.at(soon, f"settle {self._root}", self.hint)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
     """Set an event from a thread of watchdog's. A loop that is gone needs no hints."""
-    if not loop.is_closed():
+    with suppress(RuntimeError):
         loop.call_soon_threadsafe(event.set)

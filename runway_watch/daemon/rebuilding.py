@@ -5,7 +5,6 @@ is read once, while the ledger knows no job of it, and written down in one trans
 does it again.
 """
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,20 +49,19 @@ def open_ledger(url: str) -> Ledger:
     return Ledger(url)
 
 
-async def rebuild(bench: Bench) -> None:
-    """Write down what the records below each root tell, where the ledger knows nothing of it.
+async def rebuild(bench: Bench, root: str) -> None:
+    """Write down what the records below a root tell, where the ledger knows nothing of it.
 
     Raises:
-        SpoolError: a root cannot be read; nothing is concluded from that.
+        SpoolError: the root cannot be read; nothing is concluded from that.
         LedgerError: the ledger cannot be written to.
     """
-    for root, spool in bench.spools.items():
-        if await bench.clerk(is_known, bench.ledger, root):
-            continue
-        notify(TAKES_LONG)
-        found = await asyncio.to_thread(_told, bench, spool)
-        if found:
-            await _write_down(bench, root, found)
+    if await bench.clerk(is_known, bench.ledger, root):
+        return
+    notify(TAKES_LONG)
+    spool = bench.spools[root]
+    if found := await spool.hands(_told, bench, spool):
+        await _write_down(bench, root, found)
 
 
 async def _write_down(bench: Bench, root: str, found: list[Restored]) -> None:

@@ -32,23 +32,27 @@ DIED = "the daemon stopped while the request was on its way"
 
 
 async def recover(bench: Bench) -> None:
-    """Bring ledger and folders together again. Does nothing where nothing is to be done.
-
-    Raises:
-        SpoolError: a root cannot be read.
-        LedgerError: the ledger cannot be used.
-    """
+    """Take up what the ledger says, wherever the files are. Raises LedgerError when it cannot be used."""
     await distrust_clock(bench)
-    await rebuild(bench)
-    await hold_strays(bench)
     retry, now = bench.settings.retry, clock.now()
     lost = [
         (job, call, decide(call, Unsure(DIED), retry=retry, now=now, jitter=0.0))
         for job, call in await bench.clerk(bench.ledger.in_state, State.SUBMITTING)
     ]
     await commit(bench, lost)
+
+
+async def settle_in(bench: Bench, root: str) -> None:
+    """Bring the ledger and the folders of a root together. Does nothing where nothing is to be done.
+
+    Raises:
+        SpoolError: the root cannot be read.
+        LedgerError: the ledger cannot be used.
+    """
+    await rebuild(bench, root)
+    await hold_strays(bench, root)
     for job, _ in await bench.clerk(bench.ledger.in_state, State.HELD):
-        if job.root in bench.spools:
+        if job.root == root:
             await post_held(bench, job)
 
 

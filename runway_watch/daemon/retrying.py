@@ -11,7 +11,7 @@ from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.moves import commit
 from runway_watch.decide import Move, may_sweep, revive
-from runway_watch.errors import RunwayWatchError
+from runway_watch.errors import RunwayWatchError, SpoolError
 from runway_watch.job import Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.records import error as error_record
@@ -27,7 +27,7 @@ async def sweep(bench: Bench) -> int:
     """Bring failed jobs back that may work now, or that a person has mended. Returns how many."""
     back = 0
     for job in await bench.clerk(bench.ledger.failed):
-        if job.root in bench.spools:
+        if job.root in bench.keeper.there:
             work = partial(_sweep_one, bench, job)
             back += await guarded(work, instead=lambda _: False, job=job.id, path=job.path)
     if back:
@@ -56,6 +56,8 @@ async def retry(bench: Bench, job_id: str) -> bool:
     if found is None or found[0].root not in bench.spools:
         return False
     job, calls = found
+    if job.root in bench.keeper.away:
+        raise SpoolError(bench.keeper.away[job.root])
     if job.state is State.HELD:
         async with bench.lock(job.root):
             await _release(bench, job, calls)
@@ -72,9 +74,10 @@ async def _release(bench: Bench, job: Job, calls: list[Generation]) -> None:
         "uploaded_at": None,
         "evidence": {},
     }
+    spool = bench.spool(job)
     moves = [(job, call, Move("release", changes)) for call in calls if call.state is State.HELD]
     await commit(bench, moves)
-    await asyncio.to_thread(bench.spool(job).withdraw, job, HELD, place=job.place, name=job.name)
+    await spool.hands(spool.withdraw, job, HELD, place=job.place, name=job.name)
     bench.wake()
 
 
@@ -83,7 +86,7 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
     spool = bench.spool(was)
     before = (await bench.clerk(bench.ledger.calls, was.id))[0]
     async with bench.lock(was.root):
-        judged = await asyncio.to_thread(_judge, bench, spool, was)
+        judged = await spool.hands(_judge, bench, spool, was)
         if judged is None:
             await bench.clerk(bench.ledger.swept, was)
             return False
@@ -92,7 +95,7 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
         if job.verdict is not None:
             await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
             record = error_record(job, [before], job.verdict)
-            await asyncio.to_thread(spool.record, was, ERROR, record, target=False)
+            await spool.hands(spool.record, was, ERROR, record, target=False)
             say("job.refused", level="warning", job=was.id, path=was.path, code=job.verdict.code)
             return False
         await _return(bench, spool, job, call, was=was)
@@ -103,13 +106,13 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
 
 async def _return(bench: Bench, spool: Spool, job: Job, call: Generation, *, was: Job) -> None:
     suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.dropped_as)
-    name = await asyncio.to_thread(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
+    name = await spool.hands(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
     job = replace(job, target=Place.PROCESSING, target_name=name)
     now, roots = clock.now(), set(bench.spools)
     job = await bench.clerk(bench.ledger.readmit, job, call, was=was, at=now, roots=roots)
     tell_shared(job)
-    await asyncio.to_thread(spool.withdraw, was, ERROR, place=Place.FAILED, name=was.name)
-    await asyncio.to_thread(spool.carry, job)
+    await spool.hands(spool.withdraw, was, ERROR, place=Place.FAILED, name=was.name)
+    await spool.hands(spool.carry, job)
     await bench.clerk.insist(bench.ledger.arrived, [job])
 
 
@@ -131,11 +134,11 @@ async def _is_mended(bench: Bench, job: Job) -> bool:
     needs a person's word.
     """
     spool = bench.spool(job)
-    before = await asyncio.to_thread(sights_of, job, spool=spool)
-    if before is None or not await asyncio.to_thread(_differs, spool, job, before):
+    before = await spool.hands(sights_of, job, spool=spool)
+    if before is None or not await spool.hands(_differs, spool, job, before):
         return False
     await asyncio.sleep(bench.watch_of(job.root).settle_seconds)
-    return await asyncio.to_thread(sights_of, job, spool=spool) == before
+    return await spool.hands(sights_of, job, spool=spool) == before
 
 
 def _differs(spool: Spool, job: Job, sights: list[Sight]) -> bool:

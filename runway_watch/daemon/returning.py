@@ -5,7 +5,6 @@ finished is fetched instead of paid for again. The files of a job that is at Run
 taken back to it: it goes on with what it was paid for.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -33,16 +32,16 @@ async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mappin
     taken: Names = set()
     for job in jobs:
         called = await bench.clerk(bench.ledger.called, root=job.root, folder=job.folder, name=job.name)
-        was = await asyncio.to_thread(earlier, job, called, spool=spool)
+        was = await spool.hands(earlier, job, called, spool=spool)
         taken |= {(w.folder, w.place, w.name) for w in called if w.state in LIVE_STATES and w is not was}
         if was is None or was.id in {other.id for other in found.values()}:
             continue
         found[job.id] = was
         if was.state in CAN_RETURN and not is_kept(was):
             record = HELD if was.state is State.HELD else ERROR
-            await asyncio.to_thread(spool.withdraw, was, record, place=was.place, name=was.name)
+            await spool.hands(spool.withdraw, was, record, place=was.place, name=was.name)
             # It may have come along.
-            await asyncio.to_thread(spool.withdraw, was, record, place=Place.INBOX, name=job.name)
+            await spool.hands(spool.withdraw, was, record, place=Place.INBOX, name=job.name)
     return found, taken
 
 
@@ -80,7 +79,7 @@ async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job
 async def _take_back(bench: Bench, spool: Spool, job: Job, was: Job) -> None:
     """Carry files that left a job back to it: it is at work with them, or nobody knew how it stands."""
     back = replace(job, target=was.place, target_name=was.name)
-    await asyncio.to_thread(spool.carry, back)
+    await spool.hands(spool.carry, back)
     why = "it is at work with these files already"
     if was.state is State.HELD:
         why = "they had left before anybody could know that it is held"

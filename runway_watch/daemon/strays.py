@@ -5,7 +5,6 @@ decides, and counts as if it had been paid for. Nothing is sent again by itself.
 where it is, and is told of.
 """
 
-import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -42,26 +41,26 @@ class _Stray:
     record: Record | None
 
 
-async def hold_strays(bench: Bench) -> None:
+async def hold_strays(bench: Bench, root: str) -> None:
     """Hold what lies in processing/ and belongs to no job; remove halves of files that do not either.
 
     Raises:
-        SpoolError: a root cannot be read; nothing is concluded from that.
+        SpoolError: the root cannot be read; nothing is concluded from that.
         LedgerError: the ledger cannot be written to.
     """
+    spool = bench.spools[root]
     jobs = [*await bench.clerk(bench.ledger.live), *await bench.clerk(bench.ledger.in_transit)]
-    for root, spool in bench.spools.items():
-        known = {path for job in jobs if job.root == root for path in _files(job)}
-        found = await asyncio.to_thread(_strays, bench, spool, known)
-        taken = set(await bench.clerk(roots_of, bench.ledger)) if found else set()
-        rest = iter(found)
-        while some := list(islice(rest, _AT_A_TIME)):
-            notify(TAKES_LONG)
-            held = await asyncio.to_thread(_judge_all, bench, spool, some, taken)
-            await bench.clerk(restore, bench.ledger, held, at=clock.now())
-            for one in held:
-                _tell(one)
-        await asyncio.to_thread(_discard_halves, spool, {job.id for job in jobs})
+    known = {path for job in jobs if job.root == root for path in _files(job)}
+    found = await spool.hands(_strays, bench, spool, known)
+    taken = set(await bench.clerk(roots_of, bench.ledger)) if found else set()
+    rest = iter(found)
+    while some := list(islice(rest, _AT_A_TIME)):
+        notify(TAKES_LONG)
+        held = await spool.hands(_judge_all, bench, spool, some, taken)
+        await bench.clerk(restore, bench.ledger, held, at=clock.now())
+        for one in held:
+            _tell(one)
+    await spool.hands(_discard_halves, spool, {job.id for job in jobs})
 
 
 def _files(job: Job) -> Iterator[str]:

@@ -11,11 +11,13 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
 from runway_watch.decide import first_question, look_at, pace
+from runway_watch.errors import SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State, Unsure
 from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
 from runway_watch.stages.share import gone, share
 from runway_watch.stages.submit import submit
+from runway_watch.stages.trouble import folder_trouble
 
 _LOOKS = 40
 """How many looks at the running tasks of a kind are remembered."""
@@ -106,14 +108,19 @@ class Work:
         if found is None or found[0].wish != job.wish or found[0].root not in self._bench.spools:
             outcome: Outcome = gone("the earlier job is not what it was")
         else:
-            theirs = self._bench.spool(found[0])
-            outcome = await asyncio.to_thread(
-                share, job, call, *found, spool=self._bench.spool(job), theirs=theirs
-            )
+            outcome = await self._take_from(job, call, *found)
         if isinstance(outcome, Never):
             alone, roots = self._bench.ledger.go_alone, set(self._bench.spools)
             await self._bench.clerk.insist(alone, job, at=clock.now(), roots=roots)
         return outcome
+
+    async def _take_from(self, job: Job, call: Generation, leader: Job, calls: list[Generation]) -> Outcome:
+        """Take the result where it lies, which may be on another share."""
+        spool, theirs = self._bench.spool(job), self._bench.spool(leader)
+        try:
+            return await theirs.hands(share, job, call, leader, calls, spool=spool, theirs=theirs)
+        except SpoolError as error:
+            return folder_trouble(error)
 
     async def _collect(self, job: Job, call: Generation) -> Outcome:
         if job.duplicate_of is not None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
-from runway_watch.job import Generation, Input, Job, Place, State, Verdict
+from runway_watch.job import LIVE_STATES, Generation, Input, Job, Place, State, Verdict
 from runway_watch.ledger import charges
 from runway_watch.ledger.charges import Charges
 from runway_watch.ledger.holding import Holding
@@ -162,6 +162,14 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         waits = begun & (func.coalesce(row.reason, "running") != "running")
         with self._writing() as db:
             db.execute(update(generations).where(waits).values(due_at=at))
+
+    def hasten_below(self, root: str, *, at: float) -> None:
+        """Let everything that waits because a root was in trouble go on now."""
+        row = generations.c
+        here = row.job.in_(select(jobs.c.id).where(jobs.c.root == root))
+        waits = (row.reason == "share") & row.state.in_(sorted(LIVE_STATES)) & (row.due_at > at)
+        with self._writing() as db:
+            db.execute(update(generations).where(here, waits).values(due_at=at))
 
     def _move(self, db: Connection, generation: Generation, move: Move, at: float) -> Generation:
         state = advance(generation.state, move.event)

@@ -35,6 +35,12 @@ class Queries(Database):
             select(jobs).where(jobs.c.state.in_(sorted(LIVE_STATES))).order_by(jobs.c.accepted_at)
         )
 
+    def some_at_work(self, root: str, *, limit: int) -> list[Job]:
+        """At most so many jobs, picked at random, whose files have to lie below a root."""
+        states = sorted(LIVE_STATES - {State.RETIRING})
+        query = select(jobs).where(jobs.c.root == root, jobs.c.state.in_(states))
+        return self._jobs(query.order_by(func.random()).limit(limit))
+
     def in_transit(self) -> list[Job]:
         """Jobs whose files a committed move is taking somewhere."""
         return self._jobs(select(jobs).where(jobs.c.target.is_not(None)).order_by(jobs.c.accepted_at))
@@ -183,13 +189,13 @@ class Queries(Database):
         """How many generations each model has in each live state at a moment.
 
         What is still to be sent counts below these roots only, and not when its paid request is put off for
-        long: it takes nobody's place. What is at Runway counts wherever its files are, for it
-        takes one of the account's slots; but a task of another account takes none of this one's.
+        long, or it cannot be read for long: it takes nobody's place. What is at Runway counts wherever its
+        files are, for it takes one of the account's slots; but a task of another account takes none of this
+        one's.
         """
         row = generations.c
-        is_put_off = (
-            row.uploaded_at.is_not(None) & row.reason.is_not(None) & (row.due_at > at + PUT_OFF_SECONDS)
-        )
+        waits_long = row.reason.is_not(None) & (row.due_at > at + PUT_OFF_SECONDS)
+        is_put_off = waits_long & (row.uploaded_at.is_not(None) | (row.reason == "share"))
         to_be_sent = row.state.in_(["ready", "uploading"]) & below(roots) & ~is_put_off
         at_runway = row.state.in_(["submitting", "running"]) & (
             func.coalesce(row.reason, "") != "other_account"

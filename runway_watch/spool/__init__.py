@@ -3,6 +3,7 @@
 from runway_watch.drops import ERROR, HELD, RESULT
 from runway_watch.spool.beneath import below
 from runway_watch.spool.checksum import digest, digest_of
+from runway_watch.spool.ground import Ground, make_ready, survey_ground, try_out
 from runway_watch.spool.inventory import discard_halves, inventory
 from runway_watch.spool.reunite import reunite
 from runway_watch.spool.scan import Listing, scan
@@ -12,6 +13,7 @@ __all__ = [
     "ERROR",
     "HELD",
     "RESULT",
+    "Ground",
     "Listing",
     "Spool",
     "below",
@@ -19,6 +21,9 @@ __all__ = [
     "digest_of",
     "discard_halves",
     "inventory",
+    "make_ready",
     "reunite",
     "scan",
+    "survey_ground",
+    "try_out",
 ]

@@ -14,12 +14,14 @@ from typing import BinaryIO
 
 from runway_watch.drops import RECORDS, SIDECAR, numbered
 from runway_watch.errors import NameTaken, OutputGone, Refusal, SpoolError
+from runway_watch.hands import Hands
 from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
 from runway_watch.records import MOST_BYTES, owner_of
 from runway_watch.spool.beneath import opened
 from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
 from runway_watch.spool.checksum import digest_of
 from runway_watch.spool.duplicate import duplicate
+from runway_watch.spool.ground import Ground, make_folders, survey_ground
 from runway_watch.spool.rename import sync_folder
 
 
@@ -32,6 +34,11 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.hands = Hands(str(root))
+        """Who does an event loop's work here."""
+        self.ground: Ground | None = None
+        """What the root was when it was found to be in order. Only there does a file that is not found count
+        as gone; None where nobody has looked."""
 
     @property
     def inbox(self) -> Path:
@@ -41,8 +48,7 @@ class Spool:
     def make(self) -> None:
         """Make the four folders below an existing root. Raises SpoolError when they cannot be made."""
         with _spool_errors():
-            for place in Place:
-                (self.root / place).mkdir(exist_ok=True)
+            make_folders(self.root)
 
     def where(self, place: Place, folder: str, name: str = "") -> Path:
         """The path of a file in one of the four folders."""
@@ -63,7 +69,7 @@ class Spool:
     @contextmanager
     def in_place(self, place: Place, path: str) -> Iterator[BinaryIO]:
         """The bytes of a file below one of the four folders. Raises as `reading` does."""
-        with _spool_errors(), opened(self.root / place, path) as file:
+        with _spool_errors(), self._believing(), opened(self.root / place, path) as file:
             yield file
 
     def referred(self, path: str) -> AbstractContextManager[BinaryIO]:
@@ -108,6 +114,8 @@ class Spool:
             for place in (job.place, job.target):
                 self.where(place or job.place, "").stat()  # a share that is not there is no empty one
             missing = carry(legs)
+            if missing:
+                self._be_at_home()
             if set(missing) & {output.staged for output in (outputs or {}).values()}:
                 go_back(legs)  # its siblings are fetched again with it, and must not stand in their own way
         if gone := {output.staged for output in (outputs or {}).values()} & set(missing):
@@ -181,7 +189,10 @@ class Spool:
         with _spool_errors():
             self.where(place, "").stat()
             paths = [self.where(place, job.folder, name + item.suffix) for item in job.inputs]
-            return any(_exists(path) for path in paths)
+            found = any(_exists(path) for path in paths)
+            if not found:
+                self._be_at_home()
+            return found
 
     def is_unchanged(self, job: Job) -> bool:
         """Whether a job's inputs still are as they were when it was judged. Raises SpoolError."""
@@ -197,6 +208,21 @@ class Spool:
         """Take back what `carry` has carried, for its name turned out to be no good."""
         with _spool_errors():
             go_back(self._legs(job, outputs))
+
+    @contextmanager
+    def _believing(self) -> Iterator[None]:
+        """Let nothing be taken for missing on another ground."""
+        try:
+            yield
+        except Refusal as refusal:
+            if refusal.code == "reference.missing":
+                self._be_at_home()
+            raise
+
+    def _be_at_home(self) -> None:
+        """Raises SpoolError when something else stands where the root was."""
+        if self.ground is not None and survey_ground(self.root) != self.ground:
+            raise SpoolError(f"{self.root} is not the folder that it was: what is not there is not gone")
 
     def _target(self, job: Job, suffix: str) -> Path:
         assert job.target is not None

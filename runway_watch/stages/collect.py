@@ -4,7 +4,6 @@ Outputs are written under hidden names on the share's own filesystem and become 
 retires. Their extension comes from their bytes, never from an address or a header.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import BinaryIO
 
 from runway_watch.api import Courier, Received
 from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
+from runway_watch.hands import Hands
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
 from runway_watch.media import is_whole, sniff
 from runway_watch.spool import Spool
@@ -30,7 +30,9 @@ async def collect(
     """Fetch all outputs. Done brings `outputs`; an expired address is Later(EXPIRED)."""
     try:
         outputs = [
-            await _fetch(url, spool.staging(job, staged_name(job, generation, k)), courier, max_bytes)
+            await _fetch(
+                url, spool.staging(job, staged_name(job, generation, k)), courier, max_bytes, spool.hands
+            )
             for k, url in enumerate(urls, 1)
         ]
     except Expired as error:
@@ -55,20 +57,23 @@ class _Unsafe(Exception):
     """The output is not of a kind that may be filed."""
 
 
-async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Output:
-    with await asyncio.to_thread(_staging, path) as file:
+async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int, hands: Hands) -> Output:
+    async with hands.lend(_staging(path)) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await asyncio.to_thread(_examine, file, path, received)
+        extension = await file(_examine, path, received)
     return Output(path.name, extension, received.sha256, received.size)
 
 
-def _staging(path: Path) -> BinaryIO:
+@contextmanager
+def _staging(path: Path) -> Iterator[BinaryIO]:
     """A new file under the hidden name; what an earlier try, or anybody else, has left there goes away."""
     with _of_folder(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.fdopen(os.open(path, flags, 0o640), "r+b")
+        file = os.fdopen(os.open(path, flags, 0o640), "r+b")
+    with file:
+        yield file
 
 
 @contextmanager

@@ -54,6 +54,9 @@ def _wait(reason: str, message: str, after: float | None = None) -> Later:
     return Later(reason, message, after=after, counts=False)
 
 
+SHARE = "share"
+"""The reason to wait for a folder that is in trouble: no fault of the file."""
+
 STORAGE = "storage"
 """The reason to wait for a storage that is away: it is about no job."""
 
@@ -67,7 +70,7 @@ def transfer_trouble(error: Interrupted) -> Later:
 
 def folder_trouble(error: SpoolError) -> Later:
     """What trouble with a folder means for a stage: no fault of the file, so it never uses up an attempt."""
-    return Later("disk" if error.is_full else "share", str(error), counts=False)
+    return Later("disk" if error.is_full else SHARE, str(error), counts=False)
 
 
 def rejected(error: ApiError, stage: str) -> Verdict:

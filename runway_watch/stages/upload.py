@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from runway_watch.api import Api, Courier, safe_filename
 from runway_watch.errors import ApiError, Changed, Interrupted, Refusal, SpoolError
+from runway_watch.hands import Hands
 from runway_watch.job import Done, Job, Never, Outcome, Verdict
 from runway_watch.spool import Spool
 from runway_watch.stages.trouble import folder_trouble, outcome_of, transfer_trouble
@@ -38,11 +39,15 @@ def parcels(job: Job, spool: Spool) -> list[Parcel]:
     return found
 
 
-async def upload(parcel: Parcel, *, api: Api, courier: Courier) -> Outcome:
-    """Upload one file. Done brings `uri`; each try takes a new slot, for a slot works once."""
+async def upload(parcel: Parcel, *, api: Api, courier: Courier, hands: Hands) -> Outcome:
+    """Upload one file. Done brings `uri`; each try takes a new slot, for a slot works once.
+
+    Args:
+        hands: those of the share that has the file.
+    """
     name = safe_filename(parcel.name.rpartition("/")[2])
     try:
-        with parcel.reading as file:
+        async with hands.lend(parcel.reading) as file:
             slot = await api.create_slot(name)
             await courier.upload(
                 slot, file, name=name, mime=parcel.mime, size=parcel.size, sha256=parcel.sha256

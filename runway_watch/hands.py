@@ -1,0 +1,204 @@
+"""Hands for blocking work on one share: threads of its own, that nobody else waits for.
+
+A share may hang, and with it every thread that touches it. So each has its own threads; whoever waits for
+them can be told to wait no longer, and nothing new is begun until the last abandoned call has come back.
+A cancelled call ends only when its thread has, or the share was given up: nothing goes on behind anybody.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Lock, Semaphore, Thread
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+from runway_watch.errors import SpoolError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+R = TypeVar("R")
+
+THREADS = 12
+"""More than transfers and looks need side by side by default; each waits for a disk, or for a network."""
+
+_IDLE_SECONDS = 5.0
+"""A thread that has had nothing to do for so long ends."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    work: Callable[[], Any]
+    loop: asyncio.AbstractEventLoop
+    future: "asyncio.Future[Any]"
+    undo: Callable[[], object] | None = None  # done when it comes back and nobody waits for it any more
+    begun: bool = False
+
+
+class Hands:
+    """The threads of one share. Call it with what is to be done: `await hands(spool.carry, job)`.
+
+    Args:
+        name: for the threads' names.
+        most: threads at a time; more calls wait for one.
+    """
+
+    def __init__(self, name: str, *, most: int = THREADS) -> None:
+        self._name, self._most = name, most
+        self._queue: SimpleQueue[_Call] = SimpleQueue()
+        self._lock, self._idle, self._threads = Lock(), Semaphore(0), 0
+        self._waiting: set[_Call] = set()  # for whose result somebody waits
+        self._running: set[_Call] = set()
+        self._gone: str | None = None
+
+    @property
+    def busy(self) -> int:
+        """How many calls have not come back, those that nobody waits for any more among them."""
+        return len(self._running)
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """What `work` returns for these arguments.
+
+        Raises:
+            SpoolError: it raised an OSError, which is the cause; or the share was given up.
+        """
+        return await self._result(partial(work, *args, **options))
+
+    @asynccontextmanager
+    async def lend(self, context: AbstractContextManager[T]) -> "AsyncIterator[Lent[T]]":
+        """Open something on the share, such as a file, and close it again.
+
+        Nobody waits for it to be closed when the share was given up. Raises as a call does.
+        """
+        leave = partial(context.__exit__, None, None, None)
+        opened = await self._result(context.__enter__, undo=leave)
+        try:
+            yield Lent(opened, self)
+        finally:
+            leaving = self._begin(leave)
+            if self._gone is None:
+                await _ended(leaving)
+
+    def give_up(self, why: str) -> None:
+        """Have nobody wait any longer, and refuse whatever comes, until `take_up`: both with a SpoolError."""
+        self._gone = why
+        for call in list(self._waiting):
+            if not call.future.done():
+                call.future.set_exception(SpoolError(why))
+
+    def take_up(self) -> None:
+        """Work again."""
+        self._gone = None
+
+    # -- in the event loop -----------------------------------------------------------------------------
+
+    async def _result(self, work: Callable[[], T], undo: Callable[[], object] | None = None) -> T:
+        if self._gone is not None:
+            raise SpoolError(self._gone)
+        call = self._begin(work, undo)
+        try:
+            result: T = await asyncio.shield(call.future)
+        except asyncio.CancelledError:
+            self._withdraw(call)
+            await _ended(call)
+            raise
+        except OSError as error:
+            raise SpoolError(f"{error.filename or self._name}: {error.strerror or error}") from error
+        return result
+
+    def _begin(self, work: Callable[[], Any], undo: Callable[[], object] | None = None) -> _Call:
+        loop = asyncio.get_running_loop()
+        call = _Call(work, loop, loop.create_future(), undo)
+        self._waiting.add(call)
+        call.future.add_done_callback(lambda _: self._over(call))
+        self._queue.put(call)
+        self._hire()
+        return call
+
+    def _over(self, call: _Call) -> None:
+        self._waiting.discard(call)
+        if not call.future.cancelled():
+            call.future.exception()  # seen, also where nobody waits for it any more
+
+    def _withdraw(self, call: _Call) -> None:
+        """Have a call not begin, if it has not begun."""
+        with self._lock:
+            if not call.begun:
+                call.future.cancel()
+
+    def _deliver(self, call: _Call, result: Any, error: BaseException | None) -> None:
+        if not call.future.done():
+            _settle(call.future, result, error)
+        elif error is None and call.undo is not None:
+            self._begin(call.undo)
+
+    def _hire(self) -> None:
+        if self._idle.acquire(blocking=False):
+            return
+        with self._lock:
+            if self._threads >= self._most:
+                return
+            self._threads += 1
+        Thread(target=self._work, name=self._name, daemon=True).start()
+
+    # -- in the threads --------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (call := self._next()) is not None:
+            with self._lock:
+                call.begun = not call.future.done()
+            if call.begun:
+                self._running.add(call)
+                result, error = _outcome(call.work)
+                self._running.discard(call)
+                with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+                    call.loop.call_soon_threadsafe(self._deliver, call, result, error)
+
+    def _next(self) -> _Call | None:
+        """The next call; None when this thread is wanted no more."""
+        with suppress(Empty):
+            return self._queue.get_nowait()
+        self._idle.release()
+        while True:
+            with suppress(Empty):
+                return self._queue.get(timeout=_IDLE_SECONDS)
+            if self._idle.acquire(blocking=False):  # else somebody counts on it
+                with self._lock:
+                    self._threads -= 1
+                return None
+
+
+class Lent(Generic[T_co]):
+    """What is open on a share, with the hands that may touch it: `await file(work)` is `work(file)`."""
+
+    def __init__(self, thing: T_co, hands: Hands) -> None:
+        self._thing, self._hands = thing, hands
+
+    async def __call__(
+        self, work: Callable[Concatenate[T_co, P], R], *args: P.args, **options: P.kwargs
+    ) -> R:
+        """What `work` returns for the thing and these arguments. Raises as a call of the hands does."""
+        return await self._hands(work, self._thing, *args, **options)
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return work(), None
+    except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
+        return None, error
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+async def _ended(call: _Call) -> None:
+    """Wait until nobody works on a call, or it was given up, however often that wait is cancelled."""
+    while not call.future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([call.future])

@@ -1,0 +1,114 @@
+"""Whether a root is there, is the one that was there before, and does what is asked of it.
+
+"Gone" is never "empty". A bare mount point has none of the four folders, and what was mounted anew, or made
+anew under the old name, has another device or inode.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runway_watch.errors import SpoolError
+from runway_watch.job import Place
+from runway_watch.spool.scan import scan
+
+_TRIAL = b"runway-watch"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What tells a root from another that has taken its place.
+
+    The devices of its four folders belong to it, their inodes do not: network drives may number them anew.
+    """
+
+    device: int
+    inode: int
+    devices: tuple[int, ...]
+
+
+def survey_ground(root: Path) -> Ground:
+    """Look at a root and its four folders.
+
+    Raises:
+        SpoolError: it is not there, cannot be read, or nothing can be moved in it; with what to do.
+    """
+    with _spool_errors(root):
+        top = root.stat()
+        folders = [(root / place).stat() for place in Place]
+        if os.statvfs(root).f_flag & os.ST_RDONLY:
+            raise SpoolError(f"{root} is mounted read-only: nothing can be moved in it")
+        for place in Place:
+            _must_be_open(root / place)
+        return Ground(top.st_dev, top.st_ino, tuple(folder.st_dev for folder in folders))
+
+
+def make_ready(root: Path, *, is_new: bool) -> Ground:
+    """Have the four folders below a root that is there; then look at it.
+
+    Args:
+        is_new: nobody has seen this root yet, so that none of them need be there. Later, a root without any
+            is a mount point without its share; and one that lacks only some was tidied up by somebody.
+
+    Raises:
+        SpoolError: as `survey_ground`; nothing was made where nothing was.
+    """
+    with _spool_errors(root):
+        if is_new or any((root / place).is_dir() for place in Place):
+            make_folders(root)
+    return survey_ground(root)
+
+
+def make_folders(root: Path) -> None:
+    """Make the four folders below an existing root. Raises OSError."""
+    for place in Place:
+        (root / place).mkdir(exist_ok=True)
+
+
+def try_out(root: Path) -> None:
+    """Find out whether files can be written, read and removed, and the inbox be listed to its end.
+
+    Raises:
+        SpoolError: they cannot. Want of room is no reason: another hold tells of that.
+    """
+    try:
+        with _spool_errors(root):
+            _write_and_read(root / Place.PROCESSING)
+            for _ in scan(root / Place.INBOX):
+                pass
+    except SpoolError as error:
+        if not error.is_full:
+            raise
+
+
+def _must_be_open(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        next(entries, None)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SpoolError(f"{folder} cannot be written to: give it to the user that runs runway-watch")
+
+
+def _write_and_read(folder: Path) -> None:
+    fd, name = tempfile.mkstemp(prefix=".runway-watch-", suffix=".part", dir=folder)
+    try:
+        os.write(fd, _TRIAL)
+        os.fsync(fd)
+        if os.pread(fd, len(_TRIAL), 0) != _TRIAL:
+            raise SpoolError(f"{folder}: what was written there is not what is read")
+    finally:
+        os.close(fd)
+        Path(name).unlink()
+
+
+@contextmanager
+def _spool_errors(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = f"{error.filename or root} is not there"
+        raise SpoolError(f"{what}: mount the share, or put back what was there") from error
+    except OSError as error:
+        raise SpoolError(f"{error.filename or root}: {error.strerror or error}") from error
