@@ -20,7 +20,7 @@ from runway_watch.hands import Hands
 from runway_watch.job import Hold, Job, Place
 from runway_watch.ledger.restoring import is_known
 from runway_watch.log import say
-from runway_watch.spool import Ground, Spool, make_ready, survey_ground, try_out
+from runway_watch.spool import Spool, make_ready, survey_ground, try_out
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,6 +124,7 @@ class Sentry:
         await self._ask(try_out, Path(self._root))
         if hands.busy:
             raise SpoolError(f"{self._root} {_BUSY.format(hands.busy)}")
+        self._spool.ground = ground
         hands.take_up()
         settling = asyncio.ensure_future(self._settle())
         try:
@@ -135,7 +136,7 @@ class Sentry:
         finally:
             settling.cancel()
             await asyncio.gather(settling, return_exceptions=True)
-        await self._let_go_on(ground)
+        await self._let_go_on()
 
     async def _is_known(self) -> bool:
         """Whether it was in order before, in this run or in an earlier one."""
@@ -154,13 +155,12 @@ class Sentry:
         there = self._spool.present
         return any(there(job, place, name) for job in jobs for place, name in _places(job))
 
-    async def _let_go_on(self, ground: Ground) -> None:
+    async def _let_go_on(self) -> None:
         bench, began = self._bench, self.has_decided
         await bench.keeper.end((self._root, "share"))
         await bench.clerk(bench.ledger.hasten_below, self._root, at=clock.now())
         await bench.clerk(bench.ledger.remember, _name(self._root), clock.now())
         await look_at_disks(bench, self._root)
-        self._spool.ground = ground
         bench.keeper.away.pop(self._root)
         if began:
             say("share.returned", path=self._root)

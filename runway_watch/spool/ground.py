@@ -64,8 +64,9 @@ def make_ready(root: Path, *, is_new: bool) -> Ground:
 
 def make_folders(root: Path) -> None:
     """Make the four folders below an existing root. Raises OSError."""
-    for place in Place:
-        (root / place).mkdir(exist_ok=True)
+    for folder in (root / place for place in Place):
+        if not folder.is_dir():
+            folder.mkdir(exist_ok=True)
 
 
 def try_out(root: Path) -> None:
