@@ -103,7 +103,8 @@ def run(
     with _configured(path) as (settings, where):
         daemon = Daemon(
             settings,
-            read_key=partial(config.read_key, settings, os.environ),
+            read_key=partial(config.read_key, environment=os.environ),
+            reread=lambda: config.load(path or config.find(os.environ), os.environ),
             ledger_url=where.ledger_url,
             lock_path=where.lock,
             once=once,

@@ -84,7 +84,7 @@ class Site:
         settings = parse({"api": api, "watch": [watch], "poll": poll, "retry": retry}, {})
         daemon = Daemon(
             settings,
-            read_key=lambda: SecretStr(self.sim.key),
+            read_key=lambda _: SecretStr(self.sim.key),
             ledger_url=f"sqlite:///{self.base}/ledger.db",
             lock_path=self.base / "lock",
         )

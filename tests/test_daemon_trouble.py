@@ -128,7 +128,7 @@ def daemon_of(sim: Simulator, base: Path, **more: Any) -> Daemon:
     watch = {"root": str(base / "root"), "settle_seconds": 0.05, "scan_seconds": 0.5}
     return Daemon(
         parse({"api": {"base_url": sim.base_url}, "watch": [watch], "retry": {"first_seconds": 0.2}}, {}),
-        read_key=lambda: SecretStr(sim.key),
+        read_key=lambda _: SecretStr(sim.key),
         ledger_url=f"sqlite:///{base}/ledger.db",
         lock_path=base / "lock",
         **more,

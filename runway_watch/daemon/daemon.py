@@ -1,7 +1,6 @@
-"""The daemon's life: take the lock, recover, look, work, stop.
+"""The daemon's life: take the lock, then work, one shift after another: a new one begins with new settings.
 
-It says READY when the inboxes have been looked at once. On SIGTERM it starts nothing more, brings every
-step under way to its next commit, and leaves everything at Runway as it is.
+The lock is held from the first shift to the last, so that a reload lets no second daemon in.
 """
 
 import asyncio
@@ -9,46 +8,27 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
 from pydantic import SecretStr
 
-from runway_watch import __version__, clock, mounts
+from runway_watch import __version__, clock, log, mounts
 from runway_watch.api import Api, Courier
 from runway_watch.config import Settings
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.chores import Chores
 from runway_watch.daemon.clerk import Clerk
-from runway_watch.daemon.disks import look_at_disks
-from runway_watch.daemon.inbox import Inbox
-from runway_watch.daemon.line import Line
-from runway_watch.daemon.lookout import Lookout
 from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
-from runway_watch.daemon.recovery import distrust_clock, recover
-from runway_watch.daemon.sentry import Sentry, look_once
-from runway_watch.errors import LedgerError, LostUpdate, RunwayWatchError
-from runway_watch.holds import API, DOWNLOADS
-from runway_watch.job import LIVE_STATES
+from runway_watch.daemon.reloading import changes, kept
+from runway_watch.daemon.sentry import look_once
+from runway_watch.daemon.shift import LEDGER_STOP_SECONDS, Shift
+from runway_watch.errors import ConfigError, LedgerError, RunwayWatchError
 from runway_watch.ledger import Ledger, Lock, file_of
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.spool import Spool
-from runway_watch.timetable import Timetable
-
-LEDGER_PAUSE = 5.0
-DISTRUST_SECONDS = 5.0
-"""So long after the clock was set, the ledger is looked through once more for moments of the old clock."""
-
-TOGETHER_SECONDS = 0.01
-"""What happens within so short a time is handled in one turn."""
-
-STOP_SECONDS = 20.0
-"""How long steps may take to reach their next commit: a stop takes less than 30 s in all."""
-
-LEDGER_STOP_SECONDS = 3.0
-"""How long the ledger may take to answer a last question, and to close; it may be in trouble."""
 
 
 class Daemon:
@@ -60,43 +40,44 @@ class Daemon:
         ledger_url: where the ledger is.
         lock_path: the file that keeps a second daemon away.
         once: stop as soon as nothing can go on by itself.
+        reread: reads the configuration anew, for a reload; ConfigError when it cannot be used.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        read_key: Callable[[], SecretStr | None],
+        read_key: Callable[[Settings], SecretStr | None],
         ledger_url: str,
         lock_path: Path,
         once: bool = False,
+        reread: Callable[[], Settings] | None = None,
     ) -> None:
         self._settings = settings
         self._read_key = read_key
         self._ledger_url = ledger_url
         self._lock_path = lock_path
         self._once = once
-        self._stopped_at: float | None = None  # on the monotonic clock
-        self._jumped = 0.0
-        self._distrusts = False
-        self._broken: BaseException | None = None
+        self._reread = reread or (lambda: settings)
+        self._stops = False
+        self._hung_up = asyncio.Event()
         self._dispatch = asyncio.Event()
-        self._lookouts: list[Lookout] = []
-        self._sentries: list[Sentry] = []
-        self._began = clock.now()
+        self._shift: Shift | None = None
+        self._broken: BaseException | None = None
         self.has_trouble = False
         """After `run`: whether something failed since it began, or cannot go on without a person."""
 
     def stop(self) -> None:
         """Stop at the next opportunity. May be called from a signal handler."""
-        if self._stopped_at is None:
-            self._stopped_at = clock.monotonic()
-        self._dispatch.set()
+        if not self._stops:
+            self._stops = True
+            notify("STOPPING=1")
+            say("daemon.stopping", in_flight=self._shift.busy if self._shift is not None else 0)
+        self._end_shift()
 
-    def look(self) -> None:
-        """Look at every inbox now. May be called from a signal handler."""
-        for lookout in self._lookouts:
-            lookout.hint()
+    def reload(self) -> None:
+        """Read the configuration anew, and look at every inbox. May be called from a signal handler."""
+        self._hung_up.set()
 
     async def run(self) -> None:
         """Work until `stop`, or with `once` until nothing can go on.
@@ -106,13 +87,19 @@ class Daemon:
             LedgerError: it cannot be used.
             RunwayWatchError: a part of the daemon broke; it has stopped, and has to be started again.
         """
-        note = {"pid": os.getpid(), "since": clock.now(), "version": __version__}
-        lock = Lock(self._lock_path, note)
+        lock = Lock(self._lock_path, {"pid": os.getpid(), "since": clock.now(), "version": __version__})
+        say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
+        reloading = asyncio.create_task(self._heed())
         try:
-            async with AsyncExitStack() as stack:
-                await self._work(await self._open(stack, open_ledger))
+            settings = None
+            while settings is not self._settings and not self._stops:
+                settings = self._settings
+                await self._work()
         finally:
+            self.stop()
+            reloading.cancel()
             lock.release()
+            say("daemon.stopped")
         if isinstance(self._broken, LedgerError):
             raise self._broken
         if self._broken is not None:
@@ -129,6 +116,17 @@ class Daemon:
         finally:
             lock.release()
 
+    async def _work(self) -> None:
+        """One shift."""
+        async with AsyncExitStack() as stack:
+            bench = await self._open(stack, open_ledger)
+            self._dispatch.set()
+            self._shift = Shift(bench, self._dispatch, self._break, once=self._once)
+            if self._stops:
+                self._end_shift()
+            await self._shift.run()
+            self.has_trouble |= self._shift.has_trouble
+
     async def _open(self, stack: AsyncExitStack, opening: Callable[[str], Ledger] = Ledger) -> Bench:
         """Only the daemon itself opens a ledger that may be broken: an order would be lost with it."""
         file = file_of(self._ledger_url)
@@ -137,77 +135,25 @@ class Daemon:
         clerk = Clerk(ledger, self._break)
         stack.callback(_close, clerk)
         api_settings = self._settings.api
+        read_key = partial(self._read_key, self._settings)
         agent = f"runway-watch/{__version__}"
         api = await stack.enter_async_context(
-            Api(base_url=api_settings.base_url, key=self._read_key(), user_agent=agent)
+            Api(base_url=api_settings.base_url, key=read_key(), user_agent=agent)
         )
         courier = await stack.enter_async_context(Courier(allow_http=api_settings.is_loopback))
-        spools = {str(watch.root): Spool(watch.root) for watch in self._settings.watch}
         bench = Bench.furnished(
             self._settings,
             ledger=ledger,
             clerk=clerk,
             api=api,
             courier=courier,
-            spools=spools,
+            spools={str(watch.root): Spool(watch.root) for watch in self._settings.watch},
             wake=self._dispatch.set,
             ledger_file=file,
-            read_key=self._read_key,
+            read_key=read_key,
         )
         await bench.keeper.load()
         return bench
-
-    async def _work(self, bench: Bench) -> None:
-        say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
-        await recover(bench)
-        await look_at_disks(bench)
-        line, timetable = Line(bench), Timetable(self._jump)
-        chores = Chores(bench, timetable, line.stopped)
-        watches = self._settings.watch
-        inboxes = [Inbox(bench, watch, bench.spools[str(watch.root)]) for watch in watches]
-        self._lookouts = [Lookout(inbox, timetable) for inbox in inboxes]
-        self._sentries = [Sentry(bench, look.spool, look.returned) for look in self._lookouts]
-        running = [chores.run(), *(lookout.run() for lookout in self._lookouts)]
-        running += [sentry.run() for sentry in self._sentries]
-        beside = [timetable.start(), *map(asyncio.create_task, running)]
-        for task in beside:
-            task.add_done_callback(self._ended)
-        try:
-            await self._loop(bench, line, chores, timetable)
-        finally:
-            notify("STOPPING=1")
-            say("daemon.stopping", in_flight=line.busy)
-            timetable.stop()
-            for task in beside:
-                task.remove_done_callback(self._ended)
-                task.cancel()
-            began = clock.monotonic() if self._stopped_at is None else self._stopped_at
-            await line.finish(max(0.0, began + STOP_SECONDS - clock.monotonic()))
-            for sentry in self._sentries:
-                sentry.close()
-            await asyncio.gather(*beside, return_exceptions=True)
-            self.has_trouble = await self._failed(bench)
-            say("daemon.stopped")
-
-    async def _failed(self, bench: Bench) -> bool:
-        """Whether something failed or is held, also when the ledger cannot say so."""
-        try:
-            async with asyncio.timeout(LEDGER_STOP_SECONDS):
-                counts = await bench.clerk(bench.ledger.counts)
-                holds = bench.keeper.open
-                if holds and any(counts.get(state) for state in LIVE_STATES):
-                    return True
-                if any(hold.reason == "share" for hold in holds):
-                    return True
-                return await bench.clerk(bench.ledger.troubles, since=self._began) > 0
-        except (TimeoutError, LedgerError):
-            return True
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Nobody works on without a part: whoever started the daemon is to start it again."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._break(error)
 
     def _break(self, error: BaseException) -> None:
         if self._broken is None:
@@ -215,77 +161,37 @@ class Daemon:
             say("daemon.broken", level="error", exc_info=error)
             self.stop()
 
-    def _jump(self, seconds: float) -> None:
-        self._jumped += seconds
-        self._dispatch.set()
+    def _end_shift(self) -> None:
+        if self._shift is not None:
+            self._shift.stop()
 
-    def _distrust(self) -> None:
-        self._distrusts = True
-        self._dispatch.set()
+    # -- reloading -------------------------------------------------------------------------------------
 
-    async def _keep_up(self, bench: Bench, timetable: Timetable) -> None:
-        """Take the moments that are waited for along with a clock that was set, before they are looked at."""
-        timetable.look_at_clock()
-        if self._distrusts:
-            self._distrusts = False
-            await distrust_clock(bench)
-        if seconds := self._jumped:
-            count = await bench.clerk(bench.ledger.shift, seconds, at=clock.now())
-            self._jumped -= seconds
-            self._began += seconds
-            bench.keeper.ways.shift(seconds)
-            bench.account.shift(seconds)
-            await bench.keeper.load()  # their moments went along in the ledger
-            # What was just being written down has the moment of the old clock.
-            timetable.at(clock.now() + DISTRUST_SECONDS, "distrust", self._distrust)
-            say("clock.jumped", level="warning", seconds=round(seconds, 1), generations=count)
-
-    async def _loop(self, bench: Bench, line: Line, chores: Chores, timetable: Timetable) -> None:
-        ready = False
+    async def _heed(self) -> None:
+        """Reload whenever it is asked for, until cancelled."""
         while True:
-            await self._dispatch.wait()
-            await asyncio.sleep(TOGETHER_SECONDS)
-            self._dispatch.clear()
-            if self._stopped_at is not None:
-                return
-            try:
-                await self._keep_up(bench, timetable)
-                due = await line.turn()
-            except LostUpdate:  # a person was faster: it is looked at anew
-                due = clock.now()
-            except LedgerError as error:
-                say("ledger.refused", level="error", message=str(error))
-                due = clock.now() + LEDGER_PAUSE
-            timetable.at(due, "dispatch", self._dispatch.set)
-            chores.plan()
-            if not ready and self._has_looked:
-                ready = True
-                notify("READY=1")
-            notify(f"STATUS={line.busy} steps under way")
-            if self._once and not chores.pending and await self._is_idle(bench, line):
-                return
+            await self._hung_up.wait()
+            self._hung_up.clear()
+            await self._reload()
 
-    @property
-    def _has_looked(self) -> bool:
-        """Whether every inbox has been looked at that can be."""
-        decided = all(sentry.has_decided for sentry in self._sentries)
-        return decided and all(lookout.has_looked for lookout in self._lookouts)
-
-    async def _is_idle(self, bench: Bench, line: Line) -> bool:
-        quiet = all(lookout.is_quiet for lookout in self._lookouts) and not line.busy
-        if not self._has_looked or not quiet or self._dispatch.is_set():
-            return False
-        keeper = bench.keeper
-        tries = self._settings.retry.attempts
-        active = await bench.clerk(
-            bench.ledger.active,
-            at=clock.now(),
-            roots=keeper.there,
-            new=() if keeper.is_hopeless(tries=tries) else keeper.roots,
-            barred=keeper.barred,
-            asks=keeper.may_ask and not keeper.has_given_up(API, DOWNLOADS, tries=tries),
-        )
-        return active == 0 and not self._dispatch.is_set()
+    async def _reload(self) -> None:
+        notify("RELOADING=1", f"MONOTONIC_USEC={round(clock.monotonic() * 1e6)}")
+        try:
+            read = await asyncio.to_thread(self._reread)
+        except ConfigError as error:
+            say("config.refused", level="error", message=f"the old one stays: {'; '.join(error.problems)}")
+            read = self._settings
+        settings = kept(self._settings, read)
+        if left := changes(settings, read):
+            say("config.unchanged", level="warning", message=f"{', '.join(left)}: needs a restart")
+        if changed := changes(self._settings, settings):
+            say("config.reloaded", message=f"changed: {', '.join(changed)}")
+            log.set_up(settings.log)
+            self._settings = settings
+            self._end_shift()
+        elif self._shift is not None:
+            self._shift.look()
+            notify("READY=1")
 
 
 def _refuse_network(file: Path | None) -> None:
@@ -307,9 +213,9 @@ def _close(clerk: Clerk) -> None:
 
 
 async def run(daemon: Daemon) -> None:
-    """Run a daemon until it is done or told to stop by SIGTERM or SIGINT."""
+    """Run a daemon until it is done or told to stop by SIGTERM or SIGINT; SIGHUP has it reload."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, daemon.look)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
     await daemon.run()

@@ -44,6 +44,7 @@ class Inbox:
     watch: WatchSettings
     spool: Spool
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
+    alive_at: float = field(default_factory=clock.monotonic)  # when a look last came a step further
     _seen: dict[str, Watched] = field(default_factory=dict)
     _stuck: set[tuple[str, str]] = field(default_factory=set)  # accepted, and not to be moved just now
 
@@ -57,7 +58,7 @@ class Inbox:
             SpoolError: the inbox cannot be read; nothing is concluded from that.
         """
         await self._carry_on()
-        now = clock.monotonic()
+        now = self.alive_at = clock.monotonic()
         found = await self.spool.hands(survey, self.spool, self.watch, self._seen, now)
         self._seen, self.waiting, soonest = found.seen, found.waiting, found.soonest
         candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
@@ -107,7 +108,7 @@ class Inbox:
         return [(job, call) for job, call in admitted if self.spool.is_unchanged(job)]
 
     def _judge(self, candidate: Candidate) -> Judged | Waits:
-        now = clock.now()
+        self.alive_at, now = clock.monotonic(), clock.now()
         desk = Desk.at(Place.INBOX, self.spool, self.bench.settings, now=now)
         judged = judge(candidate, desk=desk, job_id=new_id(now))
         if isinstance(judged, Waits):

@@ -113,12 +113,17 @@ class Line:
         finally:
             self._stopped.discard(job_id)
 
-    async def finish(self, seconds: float) -> None:
-        """Start no further stage, and give those under way this long to reach their next commit."""
+    async def finish(self, seconds: float, give_up: Callable[[], None]) -> None:
+        """Start no further stage, and give those under way this long to reach their next commit.
+
+        Args:
+            give_up: has nobody wait for a share any longer, once the time is over.
+        """
         self._closed = True
         under_way = [task for task in self._busy.values() if not task.done()]
         if under_way:
             _, late = await asyncio.wait(under_way, timeout=seconds)
+            give_up()
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

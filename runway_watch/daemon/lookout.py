@@ -70,6 +70,16 @@ class Lookout:
         busy = self._looking or self._hint.is_set() or self._pause is not None
         return self.is_lost or (self.looks > 0 and not busy)
 
+    @property
+    def root(self) -> str:
+        """Which root it is."""
+        return self._root
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether nothing has been heard of it for so long beyond the time of its next look."""
+        silent = clock.monotonic() - self._inbox.alive_at
+        return not self.is_lost and silent > self._inbox.watch.scan_seconds + seconds
+
     def hint(self) -> None:
         """Have the inbox looked at."""
         self._hint.set()

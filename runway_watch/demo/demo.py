@@ -61,7 +61,7 @@ async def _work(root: Path) -> dict[str, Any]:
         state = root / ".state"
         daemon = Daemon(
             settings,
-            read_key=lambda: SecretStr(simulator.key),
+            read_key=lambda _: SecretStr(simulator.key),
             ledger_url=f"sqlite:///{state / 'ledger.sqlite3'}",
             lock_path=state / "ledger.lock",
             once=True,

@@ -29,7 +29,7 @@ def order(
     """
     with Ledger(places.ledger_url) as ledger:
         given = [ledger.order(verb, job, at=clock.now()) for job in [job.id for job in jobs] or [""]]
-    key = partial(_key, settings, environment)
+    key = partial(_key, environment=environment)
     daemon = Daemon(settings, read_key=key, ledger_url=places.ledger_url, lock_path=places.lock)
     try:
         asyncio.run(daemon.carry_out_orders())
