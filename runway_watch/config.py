@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -29,6 +30,8 @@ from runway_watch.errors import ConfigError, Refusal
 API_URL = "https://api.dev.runwayml.com"
 POLL_FLOOR = 5.0
 """Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
+
+_ANSWER_SECONDS = 2.0
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -196,11 +199,20 @@ class Settings(_Table):
     def _separate(cls, watches: tuple[WatchSettings, ...]) -> tuple[WatchSettings, ...]:
         if not watches:
             raise ValueError("there has to be one [[watch]] at least")
-        roots = [watch.root.resolve() for watch in watches]
+        roots = [watch.root if len(watches) == 1 else _real(watch.root) for watch in watches]
         for root in roots:
             if any(root != other and root.is_relative_to(other) for other in roots) or roots.count(root) > 1:
                 raise ValueError(f"root {root} is, or is inside, another watch's root")
         return watches
+
+
+def _real(root: Path) -> Path:
+    """Where a root is, links followed; a share that does not answer is taken for what its name says."""
+    found: list[Path] = []
+    asking = Thread(target=lambda: found.append(root.resolve()), name=f"{root} (real)", daemon=True)
+    asking.start()
+    asking.join(_ANSWER_SECONDS)
+    return found[0] if found else Path(os.path.normpath(root))
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:

@@ -170,6 +170,25 @@ class Hands:
                 return None
 
 
+def within(seconds: float, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """What `work` returns, for who has no event loop.
+
+    Raises:
+        SpoolError: it takes longer; its thread is left behind. Else whatever it raises.
+    """
+    done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    call = partial(work, *args, **options)
+    Thread(target=lambda: done.put(_outcome(call)), name="within", daemon=True).start()
+    try:
+        result, error = done.get(timeout=seconds)
+    except Empty:
+        raise SpoolError(f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    answer: T = result
+    return answer
+
+
 class Lent(Generic[T_co]):
     """What is open on a share, with the hands that may touch it: `await file(work)` is `work(file)`."""
 
