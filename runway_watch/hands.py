@@ -24,9 +24,6 @@ R = TypeVar("R")
 THREADS = 12
 """More than transfers and looks need side by side by default; each waits for a disk, or for a network."""
 
-_IDLE_SECONDS = 5.0
-"""A thread that has had nothing to do for so long ends."""
-
 
 @dataclass(slots=True, eq=False)
 class _Call:
@@ -43,10 +40,11 @@ class Hands:
     Args:
         name: for the threads' names.
         most: threads at a time; more calls wait for one.
+        idle_seconds: a thread that has had nothing to do for so long ends.
     """
 
-    def __init__(self, name: str, *, most: int = THREADS) -> None:
-        self._name, self._most = name, most
+    def __init__(self, name: str, *, most: int = THREADS, idle_seconds: float = 5.0) -> None:
+        self._name, self._most, self._idle_seconds = name, most, idle_seconds
         self._queue: SimpleQueue[_Call] = SimpleQueue()
         self._lock, self._idle, self._threads = Lock(), Semaphore(0), 0
         self._waiting: set[_Call] = set()  # for whose result somebody waits
@@ -163,7 +161,7 @@ class Hands:
         self._idle.release()
         while True:
             with suppress(Empty):
-                return self._queue.get(timeout=_IDLE_SECONDS)
+                return self._queue.get(timeout=self._idle_seconds)
             if self._idle.acquire(blocking=False):  # else somebody counts on it
                 with self._lock:
                     self._threads -= 1
