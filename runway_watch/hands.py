@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Semaphore, Thread
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from runway_watch import clock
 from runway_watch.errors import SpoolError
 
 P = ParamSpec("P")
@@ -48,13 +49,17 @@ class Hands:
         self._queue: SimpleQueue[_Call] = SimpleQueue()
         self._lock, self._idle, self._threads = Lock(), Semaphore(0), 0
         self._waiting: set[_Call] = set()  # for whose result somebody waits
-        self._running: set[_Call] = set()
+        self._running: dict[_Call, float] = {}  # since when, on the monotonic clock
         self._gone: str | None = None
 
     @property
     def busy(self) -> int:
         """How many calls have not come back, those that nobody waits for any more among them."""
         return len(self._running)
+
+    def longest(self, now: float) -> float:
+        """For how long the oldest call under way has been so, in seconds; `now` is on the monotonic clock."""
+        return max((now - since for since in list(self._running.values())), default=0.0)
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What `work` returns for these arguments.
@@ -148,9 +153,9 @@ class Hands:
             with self._lock:
                 call.begun = not call.future.done()
             if call.begun:
-                self._running.add(call)
+                self._running[call] = clock.monotonic()
                 result, error = _outcome(call.work)
-                self._running.discard(call)
+                del self._running[call]
                 with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
                     call.loop.call_soon_threadsafe(self._deliver, call, result, error)
 
