@@ -22,7 +22,7 @@ LAYERS = (
     # L2: what happens next
     {"decide", "holds", "forecast"},
     # L3: the adapters
-    {"mounts", "log", "notify", "timetable", "ledger", "spool", "api"},
+    {"mounts", "inotify", "log", "notify", "timetable", "ledger", "spool", "api"},
     {"watcher"},
     # L4: the steps of a job
     {"stages"},
