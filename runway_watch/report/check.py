@@ -115,8 +115,8 @@ def _inotify(watch: WatchSettings) -> Line:
     short = inotify.shortage(needed, use, watches) or inotify.shortage_of_instances(use, instances)
     if short:
         return _bad("inotify", f"no events, the scan has to do: {short}")
-    taken = f"{use.watches} of {watches.allowed} taken; {use.instances} of {instances.allowed} instances"
-    return _good("inotify", f"{needed} watches needed, {taken}")
+    taken = f"{use.watches} taken; {use.instances} of {instances.allowed} instances taken"
+    return _good("inotify", f"{needed} of {watches.allowed} watches needed, {taken}")
 
 
 def _ledger(places: Places) -> Line:
