@@ -23,7 +23,7 @@ LAYERS = (
     {"decide", "holds", "forecast"},
     # L3: the adapters, and who does their blocking work
     {"hands"},
-    {"mounts", "log", "notify", "timetable", "ledger", "spool", "api"},
+    {"mounts", "inotify", "log", "notify", "timetable", "ledger", "spool", "api"},
     {"watcher"},
     # L4: the steps of a job
     {"stages"},
