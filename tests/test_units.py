@@ -107,10 +107,10 @@ def test_the_template_and_the_unit_bar_the_same() -> None:
 
 
 @pytest.mark.parametrize("unit", [TEMPLATE, UNITS / "examples/mount.conf"], ids=lambda unit: unit.name)
-def test_the_service_of_a_mount_comes_and_goes_with_it(unit: Path) -> None:
+def test_the_service_of_a_mount_starts_with_it_and_never_without(unit: Path) -> None:
     found = directives(unit)
     mount = "%i.mount" if unit == TEMPLATE else "srv-runway.mount"
-    assert found["BindsTo"] == [mount]
+    assert found["Requires"] == [mount]
     assert mount in found["After"]
     assert found["WantedBy"] == [mount]
 
