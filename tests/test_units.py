@@ -14,6 +14,7 @@ from runway_watch import config
 from tests.test_readme import ROOT, blocks, section
 
 UNITS = ROOT / "systemd"
+FILES = sorted(file for file in UNITS.rglob("*") if file.is_file())
 PLAIN, TEMPLATE = UNITS / "runway-watch.service", UNITS / "runway-watch@.service"
 both = pytest.mark.parametrize("unit", [PLAIN, TEMPLATE], ids=lambda unit: unit.name)
 PAGE = section("As a service")
@@ -115,11 +116,10 @@ def test_the_service_of_a_mount_starts_with_it_and_never_without(unit: Path) -> 
     assert found["WantedBy"] == [mount]
 
 
-@pytest.mark.parametrize("file", sorted(UNITS.rglob("*.*")), ids=lambda file: str(file.relative_to(UNITS)))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(UNITS)))
 def test_no_secret_can_stand_in_what_everybody_reads(file: Path) -> None:
-    if file.is_file():
-        names = directives(file).keys()
-        assert not {name for name in names if name.startswith(("SetCredential", "Environment", "PassEnv"))}
+    names = directives(file).keys()
+    assert not {name for name in names if name.startswith(("SetCredential", "Environment", "PassEnv"))}
 
 
 @both
@@ -166,8 +166,7 @@ def test_every_file_that_the_page_names_is_there() -> None:
 
 
 def test_every_file_of_the_folder_is_on_the_page() -> None:
-    files = [file for file in UNITS.rglob("*") if file.is_file()]
-    assert [file for file in files if str(file.relative_to(ROOT)) not in PAGE] == []
+    assert [file for file in FILES if str(file.relative_to(ROOT)) not in PAGE] == []
 
 
 @needs("bash")
