@@ -40,16 +40,16 @@ def directives(unit: Path) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def shell(start: str) -> str:
+def spoken(start: str) -> str:
     """The command of the page that begins like this, with the lines that it goes on in."""
     lines = "".join(blocks(PAGE, "sh")).replace("\\\n", "")
     (command,) = [line for line in lines.splitlines() if line.startswith(start)]
     return command
 
 
-def complete(*command: str | Path, **more: str) -> str:
+def complete(*command: str | Path) -> str:
     """Run a tool, which has to succeed, and what it said."""
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **more})
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -128,7 +128,7 @@ def test_the_key_that_systemd_hands_over_is_the_one_that_the_daemon_looks_for(
 ) -> None:
     (credential,) = directives(unit)["LoadCredential"]
     name, _, file = credential.partition(":")
-    assert file in shell("install -m 600")
+    assert file in spoken("install -m 600")
     (tmp_path / name).write_text("key_of_a_test")
     settings = config.load(ROOT / "config.example.toml", {})
     key = config.read_key(settings, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
@@ -136,6 +136,7 @@ def test_the_key_that_systemd_hands_over_is_the_one_that_the_daemon_looks_for(
     assert key.get_secret_value() == "key_of_a_test"
 
 
+@needs("bash")
 @pytest.mark.parametrize(
     ("unit", "instance", "root"),
     [(PLAIN, "", "/srv/runway"), (TEMPLATE, "mnt-share", "/mnt/share")],
@@ -150,7 +151,7 @@ def test_a_command_finds_the_ledger_of_the_service_by_its_settings(
     assert program == PROGRAM
     written = tmp_path / "written.toml"
     pattern = "sed 's|^root" if instance else "sed 's|^url"
-    edit = shell(pattern).replace(file, str(written))
+    edit = spoken(pattern).replace(file, str(written))
     complete("bash", "-c", f"cd {ROOT} && {edit}")
     settings = config.load(written, {})
     assert config.ledger_url(settings, {}) == config.ledger_url(
