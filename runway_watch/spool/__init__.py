@@ -2,7 +2,7 @@
 
 from runway_watch.drops import ERROR, HELD, RESULT
 from runway_watch.spool.beneath import below
-from runway_watch.spool.checksum import digest, digest_of
+from runway_watch.spool.checksum import digest_of
 from runway_watch.spool.inventory import discard_halves, inventory
 from runway_watch.spool.reunite import reunite
 from runway_watch.spool.scan import Listing, scan
@@ -15,7 +15,6 @@ __all__ = [
     "Listing",
     "Spool",
     "below",
-    "digest",
     "digest_of",
     "discard_halves",
     "inventory",

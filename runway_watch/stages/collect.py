@@ -30,7 +30,7 @@ async def collect(
     """Fetch all outputs. Done brings `outputs`; an expired address is Later(EXPIRED)."""
     try:
         outputs = [
-            await _fetch(url, spool.staging(job, staged_name(job, generation, k)), courier, max_bytes)
+            await _fetch(url, job, staged_name(job, generation, k), courier, spool, max_bytes)
             for k, url in enumerate(urls, 1)
         ]
     except Expired as error:
@@ -55,20 +55,11 @@ class _Unsafe(Exception):
     """The output is not of a kind that may be filed."""
 
 
-async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int) -> Output:
-    with await asyncio.to_thread(_staging, path) as file:
+async def _fetch(url: str, job: Job, name: str, courier: Courier, spool: Spool, max_bytes: int) -> Output:
+    with await asyncio.to_thread(spool.stage, job, name) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await asyncio.to_thread(_examine, file, path, received)
-    return Output(path.name, extension, received.sha256, received.size)
-
-
-def _staging(path: Path) -> BinaryIO:
-    """A new file under the hidden name; what an earlier try, or anybody else, has left there goes away."""
-    with _of_folder(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.fdopen(os.open(path, flags, 0o640), "r+b")
+        extension = await asyncio.to_thread(_examine, file, spool.staging(job, name), received)
+    return Output(name, extension, received.sha256, received.size)
 
 
 @contextmanager
