@@ -35,7 +35,7 @@ LURES = {**PAIR, "cat.out.mp4": b"film", FILM.staged: b"film", "cat.held.toml": 
 """What lies outside, under the names that ours have."""
 
 MEMORY = Path("/dev/shm")
-ROUNDS = 150
+ROUNDS = 300
 """How often something is done while a stranger swaps folders: half of the time a link is in the way."""
 
 FOLDERS = pytest.mark.parametrize("folder", ["sub", "sub/deep"])
