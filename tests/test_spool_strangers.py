@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from runway_watch.api import Courier, Received
+from runway_watch.daemon import strays
 from runway_watch.errors import NameTaken, OutputGone, SpoolError
 from runway_watch.job import Done, Job, Later, Never, Output, Place, State
 from runway_watch.report.scaffold import scaffold
@@ -25,6 +26,7 @@ from runway_watch.spool import ERROR, HELD, RESULT, Spool, inventory, reunite, s
 from runway_watch.stages.again import sights_of
 from runway_watch.stages.collect import collect
 from runway_watch.stages.share import is_there, share
+from tests.cli_tools import NOBODY
 from tests.harness import Runway, Site, picture, sidecar, unique
 from tests.samples import PNG, call, item, job, names, spool
 from tests.test_spool import PAIR, input_at
@@ -507,14 +509,18 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path, Runway("http://127.0.0.1:9", "key_" + "0" * 128))
 
 
-def test_a_pipe_among_the_files_in_done_does_not_keep_a_daemon_from_starting(site: Site) -> None:
+def test_no_pipe_or_folder_in_done_keeps_a_daemon_from_starting(site: Site) -> None:
     done = site.root / "done"
     done.mkdir()
-    (done / "cat.png").write_bytes(picture())
-    (done / "cat.prompt.toml").write_bytes(sidecar(unique()))
+    for name in ("cat", "dog"):
+        (done / f"{name}.png").write_bytes(picture())
+        (done / f"{name}.prompt.toml").write_bytes(sidecar(unique()))
     os.mkfifo(done / "cat.out.mp4")
+    (done / "dog.out.mp4").write_bytes(b"film")
+    (done / "dog.result.toml").mkdir()
+    before = names(done)
     assert site.cli("run", "--once").returncode == 0
-    assert names(done) == ["cat.out.mp4", "cat.png", "cat.prompt.toml"]
+    assert names(done) == before
 
 
 def test_a_pipe_under_a_records_name_is_explained(site: Site) -> None:
@@ -522,6 +528,50 @@ def test_a_pipe_under_a_records_name_is_explained(site: Site) -> None:
     os.mkfifo(site.root / "done/cat.result.toml")
     told = site.cli("explain", str(site.root / "done/cat.result.toml"))
     assert "no daemon has run yet" in told.stdout
+
+
+# -- what is closed to us ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed() -> Iterator[Spool]:
+    """Four folders in which permission bits count, also where the tests are root's."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        where = spool(Path(folder))
+        for place in Place:
+            (where.root / place).chmod(0o777)
+        yield where
+
+
+@contextmanager
+def powerless() -> Iterator[None]:
+    user = os.geteuid()
+    os.seteuid(NOBODY if user == 0 else user)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def shut(path: Path) -> None:
+    path.write_text(RECORD)
+    path.chmod(0)
+
+
+def test_what_is_closed_to_us_under_a_records_name_is_somebody_elses(closed: Spool) -> None:
+    there = group(closed, Place.PROCESSING, target=Place.FAILED)
+    shut(closed.root / "failed/cat.error.toml")
+    with powerless(), pytest.raises(NameTaken):
+        closed.record(there, ERROR, RECORD, target=True)
+    assert names(closed.root / "failed") == ["cat.error.toml"]
+
+
+def test_a_record_that_is_closed_to_us_tells_nothing_of_a_stray(closed: Spool) -> None:
+    shut(closed.root / "processing/cat.held.toml")
+    [listing] = inventory(closed.root / "processing")
+    with powerless():
+        assert strays._record(closed, listing, "cat") is None
 
 
 # -- a share that is gone ----------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import os
 from contextlib import suppress
 
-from runway_watch.errors import NameTaken
 from runway_watch.records import MOST_BYTES, owner_of
 from runway_watch.spool.rename import move, replace
 from runway_watch.spool.spot import NotPlain, Spot
@@ -19,15 +18,15 @@ def post(spot: Spot, text: str, *, job: str, half: Spot) -> None:
         half: the hidden name under which it is written first, in the same folder.
 
     Raises:
-        NameTaken: something else has the name, whatever it is; it was not touched.
+        NameTaken: something else has the name, a record of another job or whatever it is.
         OSError: it could not be written.
     """
-    is_ours = _owner(spot) == job
-    if not is_ours and spot.look() is not None:
-        raise NameTaken(f"{spot.path} belongs to another job, or to somebody else")
     try:
         _write(half, text)
-        (replace if is_ours else move)(half, spot)
+        if _owner(spot) == job:
+            replace(half, spot)
+        else:
+            move(half, spot)
     except BaseException:
         with suppress(OSError):
             half.unlink()
