@@ -127,7 +127,8 @@ def is_unfilled(raw: bytes) -> bool:
 
     A single zero is none: text in UTF-16 has one beside every letter, and will never be anything else.
     """
-    return not raw or b"\0\0" in raw and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    is_utf_16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return not raw or (b"\0\0" in raw and not is_utf_16)
 
 
 def is_optional(layers: Sequence[Sidecar]) -> bool:

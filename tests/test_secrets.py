@@ -17,6 +17,7 @@ import pytest
 
 from runway_watch.api import Api, Courier, Slot
 from runway_watch.errors import RunwayWatchError
+from runway_watch.hands import Hands, Lent
 from tests.betraying import STAGES
 from tests.harness import Site, eventually, simulator
 from tests.secrecy import assert_key_nowhere
@@ -192,9 +193,11 @@ def test_no_transfer_carries_the_key_or_follows_a_storage_elsewhere(status: int,
                 with suppress(RunwayWatchError):
                     await api.task("1")
                 with suppress(RunwayWatchError):
-                    await courier.download(f"{server.url}/out?_jwt=x", io.BytesIO(), max_bytes=9)
+                    into = Lent(io.BytesIO(), Hands("tests"))
+                    await courier.download(f"{server.url}/out?_jwt=x", into, max_bytes=9)
                 with suppress(RunwayWatchError), path.open("rb") as file:
-                    await courier.upload(Slot(f"{server.url}/up?sig=x", {}, "runway://x"), file, **facts)
+                    slot = Slot(f"{server.url}/up?sig=x", {}, "runway://x")
+                    await courier.upload(slot, Lent(file, Hands("tests")), **facts)
             task, *transfers = server.seen
             assert task.headers["authorization"] == f"Bearer {ODD}"
             assert [seen.path for seen in transfers] == ["/out?_jwt=x", "/up?sig=x"]
