@@ -1,39 +1,24 @@
 """A disk runs full while a daemon is at work, on small filesystems of the tests' own.
 
 Nothing goes to failed/ for it, nothing is lost and nothing paid for twice; when there is room again, work
-goes on by itself. Who may not mount can run this file below `unshare -rm`.
+goes on by itself.
 """
 
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.harness import Runway, Site, eventually, picture, simulator
+from tests.mounting import needs_mount, tmpfs
+
+pytestmark = needs_mount
 
 SHARE_BYTES, LEDGER_BYTES, LOG_BYTES = 64 << 20, 16 << 20, 1 << 20
-
-
-@contextmanager
-def small(folder: Path, size: int) -> Iterator[Path]:
-    """An empty filesystem of so many bytes at a folder; the test is skipped where nobody may mount."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "runway-watch-tests", str(folder)],
-        capture_output=True,
-        text=True,
-    )
-    if made.returncode:
-        pytest.skip(f"nothing may be mounted here: {made.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path, *, leave: int = 0) -> Path:
@@ -55,13 +40,13 @@ def stand_in() -> Iterator[Runway]:
 
 @pytest.fixture
 def share(tmp_path: Path) -> Iterator[Path]:
-    with small(tmp_path / "root", SHARE_BYTES) as disk:
+    with tmpfs(tmp_path / "root", SHARE_BYTES) as disk:
         yield disk
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
-    with small(tmp_path / "state", LEDGER_BYTES) as disk:
+    with tmpfs(tmp_path / "state", LEDGER_BYTES) as disk:
         yield disk
 
 
@@ -180,7 +165,7 @@ def test_a_daemon_that_died_on_a_full_disk_goes_on_when_there_is_room(
 
 
 def test_a_full_disk_under_the_log_stops_no_work(tmp_path: Path, stand_in: Runway) -> None:
-    with small(tmp_path / "logs", LOG_BYTES) as disk:
+    with tmpfs(tmp_path / "logs", LOG_BYTES) as disk:
         site = site_of(tmp_path, stand_in)
         with site.daemon() as daemon:
             daemon.looks()
