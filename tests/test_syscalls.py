@@ -91,7 +91,7 @@ ERRORS = (
     Fault(LINK, "error=EIO", 6, also=(NO_FLAG,)),
     Fault(UNLINK, "error=EIO", 2),
     Fault(UNLINK, "error=EIO", 5, also=(NO_FLAG,)),
-    Fault(FOLDER, "error=ENOSPC", 3),
+    Fault(FOLDER, "error=ENOSPC", 1),
     Fault("write", "error=ENOSPC", 2),
     Fault("pwrite64", "error=ENOSPC", 50, every=37),
 )
@@ -110,7 +110,7 @@ DEATHS = (
     Fault(LINK, DIE, 6, also=(NO_FLAG,)),
     Fault(UNLINK, DIE, 2),
     Fault(UNLINK, DIE, 5, also=(NO_FLAG,)),
-    Fault(FOLDER, DIE, 3),
+    Fault(FOLDER, DIE, 1),
     Fault("write", DIE, 2),
     Fault("pwrite64", DIE, 50, every=37),
     Fault("fsync", DIE, 10, other_disk=True),

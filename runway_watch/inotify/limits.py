@@ -70,7 +70,7 @@ def in_use() -> Use:
 
 def folders(inbox: Path, most: int) -> int:
     """How many watches an inbox needs: one for itself and each folder below. Counting ends at `most`."""
-    return sum(1 for _ in islice(os.walk(inbox), most))
+    return sum(1 for _ in islice(_walk(inbox), most))
 
 
 def shortage(needed: int, use: Use, watches: Limit) -> str | None:
@@ -114,6 +114,15 @@ def scarcity(error: Exception) -> str | None:
     thing: _Thing = "watches" if error.errno == errno.ENOSPC else "instances"
     now = limit(thing) or Limit(f"fs.inotify.max_user_{thing}", _USUAL[thing] // 2)
     return f"this user has no inotify {thing} left; {now.advice(0)}"
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every folder from this one down, without recursion, which somebody's thousand folders would break."""
+    waiting = [folder]
+    while waiting:
+        yield (here := waiting.pop())
+        with suppress(OSError), os.scandir(here) as entries:
+            waiting += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
 def _number(file: Path) -> int | None:

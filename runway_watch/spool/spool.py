@@ -92,8 +92,11 @@ class Spool:
         Raises:
             SpoolError: nobody can tell; a share that is gone is no empty one.
         """
-        with self._entered(place, folder) as found:
-            return Spot(found, name).look()
+        with self._entered(place, folder) as open_folder:
+            found = Spot(open_folder, name).look()
+        if found is None:
+            self._be_at_home()
+        return found
 
     def free_name(
         self, place: Place, folder: str, wanted: str, suffixes: Iterable[str], *, after: int = 0
@@ -209,7 +212,10 @@ class Spool:
             entered(theirs.root / of.place, of.folder) as there,
             self._entered(Place.PROCESSING, job.folder, make=True) as here,
         ):
-            return duplicate(Spot(there, of.name + suffix), Spot(here, staged), sha256=output.sha256)
+            found = duplicate(Spot(there, of.name + suffix), Spot(here, staged), sha256=output.sha256)
+        if not found:
+            theirs._be_at_home()  # noqa: SLF001 - a spool like this one
+        return found
 
     def tidy(self, job: Job) -> None:
         """Remove what a filed job leaves in processing/: halves of files, folders that are empty."""
