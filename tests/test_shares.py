@@ -1,9 +1,10 @@
 """Shares that go and come back: nothing is lost, nothing is taken for empty, nobody else is stopped."""
 
+import errno
+import json
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.harness import PLACES, Daemon, Runway, Site, eventually, simulator
+from tests.mounting import bind, detach, mountpoint, needs_mount, remount
+from tests.passthrough import Share, needs_fuse, passthrough
 
 HOLD = "SELECT message FROM holds WHERE reason = 'share' AND ended_at IS NULL"
-
-needs_mounts = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +52,23 @@ def at(site: Site, root: Path) -> Iterator[None]:
         site.root = before
 
 
-def run(*words: str | Path) -> None:
-    subprocess.run(words, check=True, capture_output=True)
-
-
 @pytest.fixture
 def mounted(site: Site) -> Iterator[Path]:
     """The folder that is mounted at the site's root."""
     backing = site.base / "backing"
     site.root.rename(backing)
-    site.root.mkdir()
-    run("mount", "--bind", backing, site.root)
-    yield backing
-    subprocess.run(["umount", "-l", site.root], capture_output=True)
+    with mountpoint(site.root):
+        bind(backing, site.root)
+        yield backing
+
+
+@pytest.fixture
+def share(site: Site) -> Iterator[Share]:
+    """A network drive at the site's root."""
+    backing = site.base / "backing"
+    site.root.rename(backing)
+    with passthrough(backing, site.root) as share:
+        yield share
 
 
 def held(site: Site) -> str:
@@ -94,38 +99,38 @@ def everything_is_done(site: Site, daemon: Daemon, count: int) -> None:
     assert not [line for line in daemon.lines() if line["event"] in ("work.broken", "daemon.broken")]
 
 
-@needs_mounts
+@needs_mount
 def test_a_share_that_is_unmounted_is_held_and_goes_on_when_it_is_mounted_again(
     site: Site, mounted: Path
 ) -> None:
     with site.daemon() as daemon:
         busy(site)
-        run("umount", "-l", site.root)
+        detach(site.root)
         eventually(lambda: held(site), seconds=10, what="the hold")
         the_other_goes_on(site, "dog.png")
         assert not list(site.root.iterdir())
         assert "failed" not in site.counts()
-        run("mount", "--bind", mounted, site.root)
+        bind(mounted, site.root)
         everything_is_done(site, daemon, 6)
         assert len(daemon.events("share.lost")) == len(daemon.events("share.returned")) == 1
 
 
-@needs_mounts
+@needs_mount
 def test_a_daemon_that_starts_before_its_share_waits_for_it_and_makes_no_folder(
     site: Site, mounted: Path
 ) -> None:
     with site.daemon() as daemon:
         busy(site, 3)
         assert daemon.stop() == 0
-    run("umount", "-l", site.root)
+    detach(site.root)
     with site.daemon() as daemon:
         eventually(lambda: held(site), seconds=10, what="the hold")
         the_other_goes_on(site, "dog.png")
         assert not list(site.root.iterdir())
-        run("mount", "--bind", mounted, site.root)
+        bind(mounted, site.root)
         site.reaches(done=4)
         daemon.stop()
-    run("umount", "-l", site.root)
+    detach(site.root)
     assert site.cli("run", "--once").returncode == 1
     assert not list(site.root.iterdir())
 
@@ -174,14 +179,14 @@ def test_hints_come_from_the_new_root_too(site: Site) -> None:
         site.reaches(done=2)
 
 
-@needs_mounts
+@needs_mount
 def test_a_share_that_becomes_read_only_is_held_until_it_can_be_written_to(site: Site, mounted: Path) -> None:
     with site.daemon() as daemon:
         busy(site)
-        run("mount", "-o", "remount,bind,ro", site.root)
+        remount(site.root, "ro")
         eventually(lambda: "read-only" in held(site), seconds=10, what="the hold")
         the_other_goes_on(site, "dog.png")
-        run("mount", "-o", "remount,bind,rw", site.root)
+        remount(site.root, "rw")
         everything_is_done(site, daemon, 6)
 
 
@@ -236,3 +241,145 @@ def test_a_minute_in_which_the_daemon_was_stopped_is_no_trouble_of_the_share(sit
         site.drop("dog.png")
         site.reaches(done=2)
         assert not daemon.events("share.lost")
+
+
+# -- a network drive that fails ----------------------------------------------------------------------------
+
+
+@needs_fuse
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOTCONN])
+def test_a_share_that_answers_with_errors_is_held_until_it_is_well(
+    site: Site, share: Share, code: int
+) -> None:
+    with site.daemon() as daemon:
+        busy(site)
+        share.fail(code)
+        eventually(lambda: held(site), seconds=10, what="the hold")
+        the_other_goes_on(site, "dog.png")
+        assert "failed" not in site.counts()
+        share.heal()
+        everything_is_done(site, daemon, 6)
+    site.verify()
+
+
+@needs_fuse
+def test_a_share_that_hangs_stops_neither_the_other_nor_the_daemon(site: Site, share: Share) -> None:
+    with site.daemon() as daemon:
+        busy(site)
+        share.hang()
+        eventually(lambda: "does not answer" in held(site), seconds=10, what="the hold")
+        the_other_goes_on(site, "dog.png")
+        the_other_goes_on(site, "cow.png")
+        status = json.loads(site.cli("status", "--json").stdout)
+        assert [hold["reason"] for hold in status["holds"]] == ["share"]
+        share.heal()
+        everything_is_done(site, daemon, 7)
+    site.verify()
+
+
+@needs_fuse
+@pytest.mark.parametrize("only", ["read", "write", "rename", "open", "create", "fsync"])
+def test_one_kind_of_call_that_hangs_is_found_out_and_stops_nobody_else(
+    site: Site, share: Share, only: str
+) -> None:
+    with site.daemon() as daemon:
+        eventually(lambda: daemon.events("inbox.scanned"))
+        share.hang(only={only})
+        busy_writing(share, site)
+        eventually(lambda: held(site), seconds=15, what="the hold")
+        for n in range(5):
+            the_other_goes_on(site, f"other {n}.png")
+        share.heal()
+        everything_is_done(site, daemon, 11)
+    site.verify()
+
+
+def busy_writing(share: Share, site: Site) -> None:
+    """Have somebody else drop into the share, who is not stopped by its trouble."""
+    with at(site, share.backing):
+        for n in range(6):
+            site.drop(f"{n}.png")
+
+
+@needs_fuse
+def test_a_daemon_on_a_share_that_hangs_stops_in_time_and_starts(site: Site, share: Share) -> None:
+    with site.daemon() as daemon:
+        busy(site)
+        share.hang()
+        eventually(lambda: held(site), seconds=10, what="the hold")
+        began = os.times().elapsed
+        assert daemon.stop() == 0
+        assert os.times().elapsed - began < 30
+    with site.daemon() as daemon:
+        eventually(lambda: "does not answer" in held(site), what="the hold")
+        the_other_goes_on(site, "dog.png")
+        share.heal()
+        everything_is_done(site, daemon, 6)
+    site.verify()
+
+
+@needs_fuse
+def test_a_share_that_is_mounted_anew_with_another_device_is_looked_through_and_goes_on(
+    site: Site, share: Share
+) -> None:
+    with site.daemon() as daemon:
+        busy(site)
+        share.unmount()
+        share.mount()
+        eventually(lambda: daemon.events("share.lost"), seconds=10)
+        everything_is_done(site, daemon, 5)
+    site.verify()
+
+
+@needs_fuse
+def test_what_no_event_tells_of_is_found_by_the_scan(site: Site, share: Share) -> None:
+    with site.daemon() as daemon:
+        eventually(lambda: daemon.events("inbox.scanned"))
+        [chosen, _] = sorted(eventually(lambda: observers(daemon)))
+        assert "events" in chosen
+        with at(site, share.backing):
+            site.drop("cat.png")
+        site.reaches(done=1)
+        assert daemon.stop() == 0
+
+
+def observers(daemon: Daemon) -> list[str]:
+    found = [line["message"] for line in daemon.events("observer.chosen")]
+    return found if len(found) == 2 else []
+
+
+@needs_fuse
+def test_one_file_that_cannot_be_read_is_nobody_elses_trouble(site: Site, share: Share) -> None:
+    with site.daemon() as daemon:
+        eventually(lambda: daemon.events("inbox.scanned"))
+        share.fail(errno.EIO, only={"read"}, below="inbox/bad.png")
+        with at(site, share.backing):
+            site.drop("bad.png")
+            site.drop("good.png")
+        site.reaches(done=1)
+        waiting = json.loads(site.cli("status", "--json").stdout)["waiting"]
+        assert [line["why"] for line in waiting if line["path"].endswith("bad.png")]
+        assert not held(site)
+        share.heal()
+        everything_is_done(site, daemon, 2)
+
+
+@needs_fuse
+def test_a_slow_share_is_not_a_lost_one(site: Site, share: Share) -> None:
+    share.slow(0.05)
+    with site.daemon() as daemon:
+        for n in range(3):
+            site.drop(f"{n}.png")
+        site.reaches(done=3)
+        assert not daemon.events("share.lost")
+        assert daemon.stop() == 0
+
+
+@needs_fuse
+def test_inodes_that_are_numbered_anew_all_the_time_do_no_harm(site: Site, share: Share) -> None:
+    share.renumber(every=0.1)
+    with site.daemon() as daemon:
+        busy(site)
+        everything_is_done(site, daemon, 5)
+        assert not daemon.events("share.lost")
+    site.verify()

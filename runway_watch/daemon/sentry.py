@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOOK_SECONDS = 2.0
-ANSWER_SECONDS = 1.5
+ANSWER_SECONDS = 2.5
 _SLICES = 2
 """So many times `ANSWER_SECONDS` an answer may take. They are counted one by one: when the whole process was
 stopped, the first is over at once, and the share has not had its time."""

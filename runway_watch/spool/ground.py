@@ -30,19 +30,18 @@ class Ground:
 
 
 def survey_ground(root: Path) -> Ground:
-    """Look at a root and its four folders.
+    """Look at a root and its four folders, with few calls: on a slow share each takes its time.
 
     Raises:
         SpoolError: it is not there, cannot be read, or nothing can be moved in it; with what to do.
     """
     with _spool_errors(root):
         top = root.stat()
-        folders = [(root / place).stat() for place in Place]
+        devices = tuple((root / place).stat().st_dev for place in Place)
+        _read(root / Place.INBOX)
         if os.statvfs(root).f_flag & os.ST_RDONLY:
             raise SpoolError(f"{root} is mounted read-only: nothing can be moved in it")
-        for place in Place:
-            _must_be_open(root / place)
-        return Ground(top.st_dev, top.st_ino, tuple(folder.st_dev for folder in folders))
+        return Ground(top.st_dev, top.st_ino, devices)
 
 
 def make_ready(root: Path, *, is_new: bool) -> Ground:
@@ -58,6 +57,10 @@ def make_ready(root: Path, *, is_new: bool) -> Ground:
     with _spool_errors(root):
         if is_new or any((root / place).is_dir() for place in Place):
             make_folders(root)
+        for folder in (root / place for place in Place):
+            _read(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise SpoolError(f"{folder} cannot be written to: give it to the user of runway-watch")
     return survey_ground(root)
 
 
@@ -82,11 +85,9 @@ def try_out(root: Path) -> None:
             raise
 
 
-def _must_be_open(folder: Path) -> None:
+def _read(folder: Path) -> None:
     with os.scandir(folder) as entries:
         next(entries, None)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise SpoolError(f"{folder} cannot be written to: give it to the user that runs runway-watch")
 
 
 def _write_and_read(folder: Path) -> None:
