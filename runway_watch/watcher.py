@@ -6,6 +6,7 @@ but pass the hint on, and nothing is lost when none comes. But a watcher never g
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from runway_watch.job import Place
 from runway_watch.mounts import Choice, How
 
 __all__ = ["Choice", "Watcher", "choose"]
+
+# Of folders that are made faster than it follows, watchdog watches some twice, which does no harm.
+warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, "watchdog")
 
 STOP_SECONDS = 5.0
 """How long watchdog may take to end. A thread that hangs in a folder is left behind."""
