@@ -19,8 +19,8 @@ from watchdog.utils import BaseThread
 
 from runway_watch import mounts
 from runway_watch.config import WatchSettings
-from runway_watch.mounts import Choice, Mounts, suited
-from runway_watch.watcher import STOP_SECONDS, Watcher, choose
+from runway_watch.mounts import Mounts
+from runway_watch.watcher import STOP_SECONDS, Choice, Watcher, choose, chosen
 from tests.harness import eventually
 
 SECONDS = 10.0
@@ -496,8 +496,15 @@ def test_the_table_may_begin_in_several_ways(base: str, kinds: list[str]) -> Non
     ],
 )
 def test_what_suits_a_filesystem_and_why(kinds: list[str], how: str, why: str) -> None:
-    choice = suited(kinds)
+    choice = chosen("auto", kinds)
     assert (choice.how, choice.why) == (how, why)
+
+
+def test_a_wish_is_obeyed_and_doubted_where_it_is_in_vain() -> None:
+    assert chosen("polling", ["ext4"]) == Choice("polling", "as configured")
+    assert chosen("events", ["ext4"]) == Choice("events", "as configured")
+    doubt = "as configured, although nfs4 sends no events of changes made elsewhere"
+    assert chosen("events", ["nfs4"]) == Choice("events", doubt)
 
 
 def test_symlinks_are_followed_as_far_as_local_filesystems_go(tmp_path: Path) -> None:
