@@ -28,7 +28,7 @@ def choose(settings: WatchSettings) -> Choice:
 
 
 def chosen(wish: How | Literal["auto"], kinds: list[str]) -> Choice:
-    """The choice for a wish and some filesystems: the inbox's first, then those that are mounted inside it."""
+    """The choice for a wish and some filesystems: the inbox's first, then those that are mounted in it."""
     if wish == "polling":
         return Choice("polling", "as configured")
     fitting = _suited(kinds)
