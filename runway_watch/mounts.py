@@ -8,9 +8,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-How = Literal["events", "polling"]
 
 _REMOTE = frozenset(
     {
@@ -31,14 +28,6 @@ _LOCAL = frozenset(
 
 _LINKS = 40
 """Symlinks on one way, as for the kernel: more are a circle."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """How an inbox is observed, and why."""
-
-    how: How
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +129,6 @@ def kind(path: Path) -> str:
     except OSError:
         return "unknown"
     return next(iter(table().kinds(there)), "unknown")
-
-
-def suited(kinds: list[str]) -> Choice:
-    """What suits these types of filesystems: the inbox's first, then those that are mounted inside it."""
-    if not kinds:
-        return Choice("polling", "the kernel does not say on what filesystem it is")
-    for each in kinds:
-        if is_remote(each):
-            return Choice("polling", f"{each} sends no events of changes made elsewhere")
-        if each == "autofs":
-            return Choice("polling", "autofs has not mounted it yet: nobody knows what it will be")
-    known = is_local(kinds[0])
-    return Choice("events", f"{kinds[0]} is {'local' if known else 'not known to be a network filesystem'}")
 
 
 def is_remote(filesystem: str) -> bool:

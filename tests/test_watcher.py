@@ -19,8 +19,8 @@ from watchdog.utils import BaseThread
 
 from runway_watch import mounts
 from runway_watch.config import WatchSettings
-from runway_watch.mounts import Choice, Mounts, suited
-from runway_watch.watcher import STOP_SECONDS, Watcher, choose
+from runway_watch.mounts import Mounts
+from runway_watch.watcher import STOP_SECONDS, Choice, Watcher, choose, chosen
 from tests.harness import eventually
 
 SECONDS = 10.0
@@ -397,6 +397,29 @@ def test_folders_that_came_while_the_kernel_had_no_room_for_their_events_are_lis
         process.stdin.close()
 
 
+FOLDERS_AT_ONCE = """
+import sys
+from pathlib import Path
+from runway_watch.config import LogSettings, WatchSettings
+from runway_watch.log import set_up
+from runway_watch.watcher import Watcher
+set_up(LogSettings(format="json"))
+inbox = Path(sys.argv[1])
+settings = WatchSettings.model_validate({"root": inbox.parent, "observe": "events"})
+watcher = Watcher(inbox, settings, lambda: None)
+watcher.start()
+for n in range(300):
+    (inbox / f"{n}/a/b/c").mkdir(parents=True)
+watcher.stop()
+"""
+
+
+def test_folders_that_come_faster_than_watchdog_follows_are_no_complaint(inbox: Path) -> None:
+    command = [sys.executable, "-c", FOLDERS_AT_ONCE, str(inbox)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # -- what suits a filesystem --------------------------------------------------------------------------------
 
 LOCAL = """\
@@ -429,6 +452,7 @@ def mounted(*lines: str, base: str = LOCAL) -> Mounts:
         (["nfs4 /srv/drop 31", "autofs /srv/drop"], ["nfs4"]),  # in whatever order they are told
         (["nfs4 /srv/drop", "xfs /srv"], ["xfs"]),  # hidden by what was mounted over it
         (["nfs4 /srv/drop/inbox/theirs"], ["ext4", "nfs4"]),  # one that reaches into the inbox
+        (["nfs4 /srv/drop/inbox/theirs", "xfs /srv/drop/inbox"], ["xfs"]),
         (["tmpfs /srv/drop/inbox/cache", "nfs4 /srv/drop/inbox2"], ["ext4", "tmpfs"]),
         (["ext4 /srv/drop"], ["ext4"]),  # a bind mount
     ],
@@ -438,9 +462,9 @@ def test_the_filesystem_of_an_inbox_is_found_in_the_kernels_table(lines: list[st
 
 
 def test_names_in_the_kernels_table_are_unescaped() -> None:
-    table = mounted(r"cifs /mnt/The\040NAS\134\011x", "nfs /mnt/\u3000caf\udce9")
+    table = mounted(r"cifs /mnt/The\040NAS\134\011x", "nfs /mnt/\u3000caf\udce9\u2028")
     assert table.kinds(Path("/mnt/The NAS\\\tx/inbox")) == ["cifs"]
-    assert table.kinds(Path("/mnt/\u3000caf\udce9")) == ["nfs"]
+    assert table.kinds(Path("/mnt/\u3000caf\udce9\u2028")) == ["nfs"]
 
 
 @pytest.mark.parametrize(
@@ -472,8 +496,15 @@ def test_the_table_may_begin_in_several_ways(base: str, kinds: list[str]) -> Non
     ],
 )
 def test_what_suits_a_filesystem_and_why(kinds: list[str], how: str, why: str) -> None:
-    choice = suited(kinds)
+    choice = chosen("auto", kinds)
     assert (choice.how, choice.why) == (how, why)
+
+
+def test_a_wish_is_obeyed_and_doubted_where_it_is_in_vain() -> None:
+    assert chosen("polling", ["ext4"]) == Choice("polling", "as configured")
+    assert chosen("events", ["ext4"]) == Choice("events", "as configured")
+    doubt = "as configured, although nfs4 sends no events of changes made elsewhere"
+    assert chosen("events", ["nfs4"]) == Choice("events", doubt)
 
 
 def test_symlinks_are_followed_as_far_as_local_filesystems_go(tmp_path: Path) -> None:
