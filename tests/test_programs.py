@@ -121,6 +121,21 @@ def test_a_refused_sidecar_is_mended_with_an_editor_where_it_lies(tmp_path: Path
             assert daemon.stop() == 0
 
 
+def test_a_sidecar_whose_text_stopped_half_way_is_taken_when_the_rest_has_come(tmp_path: Path) -> None:
+    """Nothing tells half a text from one with a mistake; but who writes it goes on wherever it was moved."""
+    with simulator() as runway:
+        site = Site(tmp_path, runway, {"sweep": 0.5})
+        with site.daemon() as daemon:
+            site.put("cat.png", picture((160, 120)))
+            with (site.root / "inbox/cat.prompt.toml").open("w") as file:
+                file.write('prompt_text = "a cat that')
+                file.flush()
+                site.reaches(failed=1)
+                file.write(' walks"')
+            site.reaches(done=1)
+            assert daemon.stop() == 0
+
+
 # -- folders, names, times ----------------------------------------------------------------------------------
 
 TREE = ("", "monday", "monday/morning", "Übung 1", "_refs", ".Trash-1000")
