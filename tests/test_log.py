@@ -21,6 +21,8 @@ from runway_watch.job import State
 from runway_watch.letters import printable
 from runway_watch.masking import conceal, masked
 from runway_watch.states import TABLE
+from tests import forked
+from tests.harness import Runway, Site
 from tests.samples import NOW, VERDICT, call, job
 
 S = State
@@ -304,6 +306,21 @@ def test_a_pipe_may_be_the_journal_too() -> None:
         log.set_up(LogSettings(), stream, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
         log.say("x.y", level="warning")
         assert journal.readline().startswith("<4>{")
+
+
+def test_a_daemon_whose_standard_error_is_the_journal_speaks_its_language(tmp_path: Path) -> None:
+    site = Site(tmp_path, Runway("http://127.0.0.1:9", "key_" + "0" * 128))
+    journal = site.logs / "journal"
+    journal.touch()
+    found = journal.stat()
+    named = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+    words = ("run", "--once", "--config", str(site.config))
+    surroundings = site.surroundings(site.environment | named)
+    daemon = forked.command(*words, environment=surroundings, at=site.base, out=os.devnull, err=journal)
+    assert daemon.wait(60) == 0
+    lines = journal.read_text().splitlines()
+    assert any(line.startswith("<6>{") and "daemon.started" in line for line in lines)
+    assert all(re.match(r"<[3-7]>\{", line) for line in lines)
 
 
 @pytest.mark.parametrize("named", ["", "{dev}:1", "1:{ino}", "{ino}:{dev}", "journal", "{dev}:{ino}:1"])

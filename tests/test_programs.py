@@ -1,7 +1,6 @@
-"""Files as programs write them: each pair is taken once, when it is whole, whatever lay there on the way.
+"""Files as they really arrive: each pair is taken once, when it is whole, whatever lay there on the way.
 
-Where a program is installed it does it itself; the others do what they were seen to do, call by call, with
-pauses longer than any file has to lie still. The daemon is a real one, and looks twice in every pause.
+The daemon is a real one, and looks twice in every pause, which is longer than a file has to lie still.
 """
 
 import os
@@ -9,162 +8,20 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from tests.harness import Daemon, Site, eventually, picture, sidecar, simulator, unique
+from tests.programs import EDITORS, INSTALLED, LONG_AGO, SLOW, Program, tool
 
-Program = Callable[[Path, Path], Iterator[None]]
-"""Brings a file from a source to a target, and pauses with each `yield`."""
-
-LONG_AGO = 1_000_000_000_123_456_700
 LEFT_BEHIND = {"Finder": (".DS_Store", "._cat.png", "._cat.prompt.toml")}
 KEEP_TIMES = ("cp -p", "mv", "mv from elsewhere", "rsync", "Explorer", "Finder")
-
-
-# -- programs that are installed ------------------------------------------------------------------------
-
-
-def tool(*words: str) -> Program:
-    """A command; `{source}`, `{target}` and `{folder}` stand for the file and where it goes to."""
-
-    def bring(source: Path, target: Path) -> Iterator[None]:
-        if shutil.which(words[0]) is None:
-            pytest.skip(f"{words[0]} is not installed")
-        names = {"source": source, "name": source.name, "target": target, "folder": target.parent}
-        command = [word.format(**names) for word in words]
-        subprocess.run(command, check=True, cwd=source.parent, stdin=subprocess.DEVNULL, capture_output=True)
-        yield from ()
-
-    return bring
-
-
-def mv_from_elsewhere(source: Path, target: Path) -> Iterator[None]:
-    """From another filesystem: a copy, and then the times."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as other:
-        if Path(other).stat().st_dev == target.parent.stat().st_dev:
-            pytest.skip("there is one filesystem only")
-        shutil.copy2(source, other)
-        subprocess.run(["mv", f"{other}/{source.name}", target], check=True)
-    yield from ()
-
-
-INSTALLED: dict[str, Program] = {
-    "cp": tool("cp", "{source}", "{target}"),
-    "cp -p": tool("cp", "-p", "{source}", "{target}"),
-    "cp --reflink": tool("cp", "--reflink=auto", "{source}", "{target}"),
-    "mv": tool("mv", "{source}", "{target}"),
-    "mv from elsewhere": mv_from_elsewhere,
-    "install": tool("install", "-m", "440", "{source}", "{target}"),
-    "dd": tool("dd", "if={source}", "of={target}", "bs=4k"),
-    "tar": tool("sh", "-c", "tar -cf - '{name}' | tar -xf - -C '{folder}'"),
-    "rsync": tool("rsync", "-a", "{source}", "{folder}"),
-    "rsync --inplace": tool("rsync", "-a", "--inplace", "{source}", "{folder}"),
-    "rsync --delay-updates": tool("rsync", "-a", "--delay-updates", "{source}", "{folder}"),
-}
-
-
-# -- what others were seen to do --------------------------------------------------------------------------
-
-BLOCK = 16_384
-
-
-def create(path: Path) -> None:
-    """Make an empty file, as programs do to see whether they may."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-
-
-def fill(path: Path, content: bytes) -> Iterator[None]:
-    """Write into a file that is there, block by block, and pause after each but the last."""
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        for at in range(0, len(content), BLOCK):
-            if at:
-                yield
-            assert os.pwrite(fd, content[at : at + BLOCK], at)
-    finally:
-        os.close(fd)
-
-
-def grow(path: Path, content: bytes) -> Iterator[None]:
-    """cp, scp, FTP over a line that stands still now and then."""
-    create(path)
-    yield
-    yield from fill(path, content)
-
-
-def slow_line(source: Path, target: Path) -> Iterator[None]:
-    yield from grow(target, source.read_bytes())
-
-
-def rsync(source: Path, target: Path) -> Iterator[None]:
-    hidden = target.with_name(f".{target.name}.Xk3v9Q")
-    yield from grow(hidden, source.read_bytes())
-    os.utime(hidden, ns=(LONG_AGO, LONG_AGO))
-    yield
-    hidden.rename(target)
-
-
-def explorer(source: Path, target: Path) -> Iterator[None]:
-    """Windows over SMB: create and close, open again, final size, contents, then the time of the source."""
-    create(target)
-    yield
-    os.truncate(target, source.stat().st_size)
-    yield
-    yield from fill(target, source.read_bytes())
-    os.utime(target, ns=(LONG_AGO, LONG_AGO))
-    target.with_name(f"{target.name}:Zone.Identifier").write_bytes(b"[ZoneTransfer]\r\nZoneId=3\r\n")
-
-
-def finder(source: Path, target: Path) -> Iterator[None]:
-    """macOS over SMB: its own notes come before the contents, after them, and into every folder it shows."""
-    notes = target.with_name(f"._{target.name}")
-    target.with_name(".DS_Store").write_bytes(b"\0\0\0\1Bud1" + bytes(4096))
-    create(target)
-    yield
-    notes.write_bytes(b"\0\5\26\7\0\2\0\0Mac OS X        " + bytes(4096))
-    yield from fill(target, source.read_bytes())
-    os.utime(target, ns=(LONG_AGO, LONG_AGO))
-    os.truncate(notes, 4000)
-
-
-def chrome(source: Path, target: Path) -> Iterator[None]:
-    loading = target.with_name(f"Unconfirmed 4711.{target.name}.crdownload")
-    yield from grow(loading, source.read_bytes())
-    loading.rename(target)
-
-
-def firefox(source: Path, target: Path) -> Iterator[None]:
-    """An empty file keeps the name until the other one is whole."""
-    loading = target.with_name(f"{target.stem}.a1b2c3{target.suffix}.part")
-    create(target)
-    yield from grow(loading, source.read_bytes())
-    loading.rename(target)
-
-
-def safari(source: Path, target: Path) -> Iterator[None]:
-    """A folder of this name holds the file while it comes."""
-    bundle = target.with_name(f"{target.name}.download")
-    bundle.mkdir()
-    (bundle / "Info.plist").write_bytes(b"<plist/>")
-    yield from grow(bundle / target.name, source.read_bytes())
-    (bundle / target.name).rename(target)
-    shutil.rmtree(bundle)
-
-
-SLOW: dict[str, Program] = {
-    "slow line": slow_line,
-    "rsync, slowly": rsync,
-    "Explorer": explorer,
-    "Finder": finder,
-    "Chrome": chrome,
-    "Firefox": firefox,
-    "Safari": safari,
-}
 
 
 # -- the daemon that they meet ----------------------------------------------------------------------------
@@ -203,11 +60,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def folder(running: Running, request: pytest.FixtureRequest) -> Path:
-    """A folder of the inbox for this test alone."""
-    path = running.site.root / "inbox" / re.sub(r"\W+", "-", request.node.name)
-    path.mkdir()
-    return path
+def folder(running: Running) -> Path:
+    """A folder of the inbox for one test alone."""
+    return Path(tempfile.mkdtemp(prefix="batch-", dir=running.site.root / "inbox"))
 
 
 @pytest.mark.parametrize("last", ["cat.png", "cat.prompt.toml"])
@@ -228,3 +83,168 @@ def test_a_pair_is_taken_once_when_both_files_are_whole(
         (folder / file).unlink()
     if name in KEEP_TIMES:
         assert {(done / file).stat().st_mtime_ns for file in files} == {LONG_AGO}
+
+
+# -- editors ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_a_sidecar_that_is_saved_again_is_taken_with_its_last_text(
+    running: Running, folder: Path, name: str
+) -> None:
+    prompt, path = unique(), folder / "cat.prompt.toml"
+    path.write_bytes(sidecar(unique(), "duration = 10"))
+    saving = EDITORS[name](path, f'prompt_text = "{prompt}"')
+    next(saving, None)  # the picture comes while it is being saved
+    for _ in running.bring(INSTALLED["cp"], folder / "cat.png", picture((160, 120))):
+        pass
+    for _ in saving:
+        running.daemon.looks()
+    eventually(lambda: running.jobs(folder.name) == [("cat", "done")], what=f"done: {folder.name}")
+    record = running.site.record("done", f"{folder.name}/cat.result.toml")
+    assert record["request"]["prompt_text"] == prompt
+    for left in folder.iterdir():
+        assert left.name == "cat.prompt.toml~"
+        left.unlink()
+
+
+@pytest.mark.parametrize("name", EDITORS)
+def test_a_refused_sidecar_is_mended_with_an_editor_where_it_lies(tmp_path: Path, name: str) -> None:
+    with simulator() as runway:
+        site = Site(tmp_path, runway, {"sweep": 0.5})
+        with site.daemon() as daemon:
+            site.drop("cat.png", text='ratoi = "16:9"')
+            site.reaches(failed=1)
+            for _ in EDITORS[name](site.root / "failed/cat.prompt.toml", f'prompt_text = "{unique()}"'):
+                daemon.looks()
+            site.reaches(done=1)
+            assert daemon.stop() == 0
+
+
+def test_a_sidecar_whose_text_stopped_half_way_is_taken_when_the_rest_has_come(tmp_path: Path) -> None:
+    """Nothing tells half a text from one with a mistake; but who writes it goes on wherever it was moved."""
+    with simulator() as runway:
+        site = Site(tmp_path, runway, {"sweep": 0.5})
+        with site.daemon() as daemon:
+            site.put("cat.png", picture((160, 120)))
+            with (site.root / "inbox/cat.prompt.toml").open("w") as file:
+                file.write('prompt_text = "a cat that')
+                file.flush()
+                site.reaches(failed=1)
+                file.write(' walks"')
+            site.reaches(done=1)
+            assert daemon.stop() == 0
+
+
+# -- folders, names, times ----------------------------------------------------------------------------------
+
+TREE = ("", "monday", "monday/morning", "Übung 1", "_refs", ".Trash-1000")
+"""Folders with a pair in each; what lies below the last two is never a drop."""
+
+
+@pytest.mark.parametrize("name", ["mv", "mv from elsewhere", "cp -r", "rsync -a"])
+def test_a_folder_that_comes_as_a_whole_keeps_its_shape(running: Running, name: str, tmp_path: Path) -> None:
+    top = re.sub(r"\W+", "-", name)
+    source = tmp_path / top
+    for way in TREE:
+        for file, content in (("cat.png", picture((160, 120))), ("cat.prompt.toml", sidecar(unique()))):
+            path = source / way / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            running.site.dropped[sha256(content).hexdigest()] += 1
+    (source / "_folder.prompt.toml").write_text("duration = 10\n")
+    for below in [path for path in source.rglob("*") if path.is_dir()]:
+        (below / ".DS_Store").write_bytes(b"Bud1")
+    inbox = running.site.root / "inbox"
+    if name.startswith("mv"):
+        _move(source, inbox, elsewhere="elsewhere" in name)
+    else:
+        list(tool(*name.split(), "{source}", "{folder}")(source, inbox / top))
+    ways = sorted(str(Path(top, way)) for way in TREE if way[:1] not in ("_", "."))
+    query = (
+        "SELECT folder, state, json_extract(params, '$.duration') FROM jobs WHERE folder GLOB ? ORDER BY 1"
+    )
+    expected = [(way, "done", 10) for way in ways]
+    eventually(lambda: running.site.rows(query, f"{top}*") == expected, what=str(expected))
+    for left in (inbox / top).rglob(".DS_Store"):
+        left.unlink()
+
+
+def _move(source: Path, inbox: Path, *, elsewhere: bool) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if elsewhere else inbox.parent) as there:
+        if elsewhere and Path(there).stat().st_dev == inbox.stat().st_dev:
+            pytest.skip("there is one filesystem only")
+        subprocess.run(["mv", shutil.move(source, there), inbox], check=True)
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [  # a file may have 200 bytes in all; the rest is for what is added
+        "two words",
+        " around ",
+        'it\'s "quoted" `here`',
+        "$HOME;rm -rf *",
+        "100%",
+        "#1",
+        "a\\b",
+        "日本語",
+        "🐈‍⬛",
+        "x" * 188,
+        "ü" * 94,
+        "-rf",
+        "cat.prompt",
+    ],
+)
+def test_a_name_is_kept_whatever_stands_in_it(running: Running, folder: Path, stem: str) -> None:
+    files = {f"{stem}.png": picture((160, 120)), f"{stem}.prompt.toml": sidecar(unique())}
+    for file, content in files.items():
+        for _ in running.bring(INSTALLED["mv"], folder / file, content):
+            pass
+    eventually(lambda: running.jobs(folder.name) == [(stem, "done")], what=f"done: {stem}")
+    done = running.site.root / "done" / folder.name
+    told = {f"{stem}{ending}" for ending in (".png", ".prompt.toml", ".out.mp4", ".result.toml")}
+    assert {path.name for path in done.iterdir()} == told
+
+
+@pytest.mark.parametrize(("one", "other"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_a_pair_in_two_spellings_of_unicode_is_one_under_the_pictures(
+    running: Running, folder: Path, one: Literal["NFC", "NFD"], other: Literal["NFC", "NFD"]
+) -> None:
+    """A Mac writes `é` as two characters, everybody else as one; people see no difference."""
+    name, sidecars = unicodedata.normalize(one, "Café"), unicodedata.normalize(other, "Café.prompt.toml")
+    files = {f"{name}.png": picture((160, 120)), sidecars: sidecar(unique())}
+    for file, content in files.items():
+        for _ in running.bring(INSTALLED["cp"], folder / file, content):
+            pass
+    eventually(lambda: running.jobs(folder.name) == [(name, "done")], what=f"done: {folder.name}")
+    done = running.site.root / "done" / folder.name
+    told = {f"{name}{ending}" for ending in (".png", ".prompt.toml", ".out.mp4", ".result.toml")}
+    assert {path.name for path in done.iterdir()} == told
+
+
+@pytest.mark.parametrize("stem", ["x" * 189, "x" * 240, "ü" * 95, "ü" * 110])
+def test_a_name_that_leaves_no_room_for_what_is_added_is_refused_and_filed_shorter(
+    running: Running, folder: Path, stem: str
+) -> None:
+    for file, content in ((f"{stem}.png", picture((160, 120))), (f"{stem}.prompt.toml", sidecar(unique()))):
+        for _ in running.bring(INSTALLED["mv"], folder / file, content):
+            pass
+    short = stem.encode()[:200].decode(errors="ignore")
+    eventually(lambda: running.jobs(folder.name) == [(short, "failed")], what=f"failed: {short}")
+    record = running.site.record("failed", f"{folder.name}/{short}.error.toml")
+    assert record["code"] == "name.unsafe"
+
+
+@pytest.mark.parametrize(
+    "seconds", [-(10**9), -1, 0, 1, 2**31, 2**33, 253_402_300_800], ids=["1938", "1969", "1970", *"abcd"]
+)
+def test_a_file_of_any_time_settles_by_our_own_clock(running: Running, folder: Path, seconds: int) -> None:
+    """Cameras forget the year, archives keep it, other machines are ahead; the last is the year 10000."""
+    files = {"cat.png": picture((160, 120)), "cat.prompt.toml": sidecar(unique())}
+    for file, content in files.items():
+        hidden = folder / f".{file}"
+        hidden.write_bytes(content)
+        os.utime(hidden, (seconds, seconds))
+        hidden.rename(folder / file)
+        running.site.dropped[sha256(content).hexdigest()] += 1
+    eventually(lambda: running.jobs(folder.name) == [("cat", "done")], what=f"done: {folder.name}")

@@ -12,7 +12,7 @@ from runway_watch import catalogue, drops, sidecar
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.holds import over_cap
-from runway_watch.job import Generation, Input, Job, State
+from runway_watch.job import Generation, Input, Job, Place, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.stages.desk import Candidate, Desk, Findings, Waits
@@ -23,6 +23,7 @@ from runway_watch.stages.inspecting import (
     read_sidecar,
     steady,
 )
+from runway_watch.stages.leaving import why_it_stays
 from runway_watch.wish import wish_of
 
 NO_OPERATION = "waits for its picture"
@@ -45,6 +46,8 @@ def admit(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
     Raises:
         SpoolError, OSError: the folder is in trouble; nothing is known about the group.
     """
+    if desk.place is Place.INBOX and (why := why_it_stays(candidate, desk)):
+        return Waits(why)
     findings = Findings()
     try:
         waits = _look(candidate, replace(desk, reading=steady(desk.reading, candidate)), findings)
