@@ -26,7 +26,7 @@ def why_not() -> str:
                 return ""
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             said = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
-            return f"nothing may be mounted here: {said.strip()}"
+            return f"nothing may be mounted here: {said.splitlines()[0]}"
 
 
 @contextmanager
