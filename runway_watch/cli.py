@@ -83,6 +83,7 @@ def check(*, path: ConfigOption = None) -> None:
         found = path or config.find(os.environ)
         settings = config.load(found, os.environ)
         log.set_up(settings.log)
+        log.overhear()
         good = True
         for line in checks.check(found, settings, places(settings, os.environ), os.environ):
             good &= line.ok
@@ -337,6 +338,7 @@ def _configured(path: Path | None) -> "Iterator[tuple[Settings, Places]]":
     with _complaints():
         settings = config.load(path or config.find(os.environ), os.environ)
         log.set_up(settings.log)
+        log.overhear()
         yield settings, places(settings, os.environ)
 
 

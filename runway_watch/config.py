@@ -4,12 +4,12 @@ The key is no setting. It is read from where secrets live, and its type never sh
 """
 
 import os
-import stat
 import tomllib
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -23,12 +23,14 @@ from pydantic import (
     field_validator,
 )
 
-from runway_watch import sidecar
+from runway_watch import keyfile, sidecar
 from runway_watch.errors import ConfigError, Refusal
 
 API_URL = "https://api.dev.runwayml.com"
 POLL_FLOOR = 5.0
 """Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
+
+_ANSWER_SECONDS = 2.0
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -196,11 +198,20 @@ class Settings(_Table):
     def _separate(cls, watches: tuple[WatchSettings, ...]) -> tuple[WatchSettings, ...]:
         if not watches:
             raise ValueError("there has to be one [[watch]] at least")
-        roots = [watch.root.resolve() for watch in watches]
+        roots = [watch.root if len(watches) == 1 else _real(watch.root) for watch in watches]
         for root in roots:
             if any(root != other and root.is_relative_to(other) for other in roots) or roots.count(root) > 1:
                 raise ValueError(f"root {root} is, or is inside, another watch's root")
         return watches
+
+
+def _real(root: Path) -> Path:
+    """Where a root is, links followed; a share that does not answer is taken for what its name says."""
+    found: list[Path] = []
+    asking = Thread(target=lambda: found.append(root.resolve()), name=f"{root} (real)", daemon=True)
+    asking.start()
+    asking.join(_ANSWER_SECONDS)
+    return found[0] if found else Path(os.path.normpath(root))
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -252,14 +263,15 @@ def read_key(settings: Settings, environment: Mapping[str, str]) -> SecretStr | 
     """The API key: systemd credential, then `key_file`, then `$RUNWAYML_API_SECRET`; None without one.
 
     Raises:
-        ConfigError: the key file cannot be read, or others can read it too.
+        ConfigError: the key file cannot be read, or others can read or change it too.
     """
     if directory := environment.get("CREDENTIALS_DIRECTORY"):
-        credential = Path(directory) / "runwayml_api_secret"
-        if credential.exists():
-            return _content(credential, "the credential runwayml_api_secret")
+        credential = Path(directory, "runwayml_api_secret")
+        if os.path.lexists(credential):
+            return keyfile.read(credential, "the credential runwayml_api_secret", private=False)
     if settings.api.key_file:
-        return _private(Path(settings.api.key_file).expanduser())
+        path = Path(os.path.expanduser(settings.api.key_file))  # noqa: PTH111 - it takes ~nobody as it is
+        return keyfile.read(path, "api.key_file", private=True)
     key = environment.get("RUNWAYML_API_SECRET", "").strip()
     return SecretStr(key) if key else None
 
@@ -274,25 +286,6 @@ def ledger_url(settings: Settings, environment: Mapping[str, str]) -> str:
         base = environment.get("XDG_STATE_HOME") or Path.home() / ".local/state"
         directory = Path(base) / "runway-watch"
     return f"sqlite:///{directory / 'ledger.sqlite3'}"
-
-
-def _private(path: Path) -> SecretStr:
-    key = _content(path, "api.key_file")
-    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        raise ConfigError([f"api.key_file: others can read {path}; run: chmod 600 {path}"])
-    return key
-
-
-def _content(path: Path, what: str) -> SecretStr:
-    try:
-        key = path.read_text("ascii").strip()
-    except OSError as error:
-        raise ConfigError([f"{what}: {path} cannot be read: {os.strerror(error.errno or 0)}"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([f"{what}: {path} holds no key: it is not plain text"]) from None
-    if not key:
-        raise ConfigError([f"{what}: {path} is empty"])
-    return SecretStr(key)
 
 
 def _problems(error: ValidationError) -> Iterable[str]:

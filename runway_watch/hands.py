@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Semaphore, Thread
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from runway_watch import clock
 from runway_watch.errors import SpoolError
 
 P = ParamSpec("P")
@@ -23,9 +24,6 @@ R = TypeVar("R")
 
 THREADS = 12
 """More than transfers and looks need side by side by default; each waits for a disk, or for a network."""
-
-_IDLE_SECONDS = 5.0
-"""A thread that has had nothing to do for so long ends."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,20 +41,25 @@ class Hands:
     Args:
         name: for the threads' names.
         most: threads at a time; more calls wait for one.
+        idle_seconds: a thread that has had nothing to do for so long ends.
     """
 
-    def __init__(self, name: str, *, most: int = THREADS) -> None:
-        self._name, self._most = name, most
+    def __init__(self, name: str, *, most: int = THREADS, idle_seconds: float = 5.0) -> None:
+        self._name, self._most, self._idle_seconds = name, most, idle_seconds
         self._queue: SimpleQueue[_Call] = SimpleQueue()
         self._lock, self._idle, self._threads = Lock(), Semaphore(0), 0
         self._waiting: set[_Call] = set()  # for whose result somebody waits
-        self._running: set[_Call] = set()
+        self._running: dict[_Call, float] = {}  # since when, on the monotonic clock
         self._gone: str | None = None
 
     @property
     def busy(self) -> int:
         """How many calls have not come back, those that nobody waits for any more among them."""
         return len(self._running)
+
+    def longest(self, now: float) -> float:
+        """For how long the oldest call under way has been so, in seconds; `now` is on the monotonic clock."""
+        return max((now - since for since in list(self._running.values())), default=0.0)
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What `work` returns for these arguments.
@@ -150,9 +153,9 @@ class Hands:
             with self._lock:
                 call.begun = not call.future.done()
             if call.begun:
-                self._running.add(call)
+                self._running[call] = clock.monotonic()
                 result, error = _outcome(call.work)
-                self._running.discard(call)
+                del self._running[call]
                 with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
                     call.loop.call_soon_threadsafe(self._deliver, call, result, error)
 
@@ -163,11 +166,30 @@ class Hands:
         self._idle.release()
         while True:
             with suppress(Empty):
-                return self._queue.get(timeout=_IDLE_SECONDS)
+                return self._queue.get(timeout=self._idle_seconds)
             if self._idle.acquire(blocking=False):  # else somebody counts on it
                 with self._lock:
                     self._threads -= 1
                 return None
+
+
+def within(seconds: float, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """What `work` returns, for who has no event loop.
+
+    Raises:
+        SpoolError: it takes longer; its thread is left behind. Else whatever it raises.
+    """
+    done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    call = partial(work, *args, **options)
+    Thread(target=lambda: done.put(_outcome(call)), name="within", daemon=True).start()
+    try:
+        result, error = done.get(timeout=seconds)
+    except Empty:
+        raise SpoolError(f"no answer within {seconds:g} s") from None
+    if error is not None:
+        raise error
+    answer: T = result
+    return answer
 
 
 class Lent(Generic[T_co]):

@@ -123,11 +123,12 @@ def split(table: Mapping[str, Any], *, name: str) -> Sidecar:
 
 
 def is_unfilled(raw: bytes) -> bool:
-    """Whether the file holds stretches of zero bytes: its size was set first, and its text is on its way.
+    """Whether the text is on its way: the file is empty, or its size was set first and it holds zero bytes.
 
     A single zero is none: text in UTF-16 has one beside every letter, and will never be anything else.
     """
-    return b"\0\0" in raw and not raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    is_utf_16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return not raw or (b"\0\0" in raw and not is_utf_16)
 
 
 def is_optional(layers: Sequence[Sidecar]) -> bool:

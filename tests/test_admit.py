@@ -167,7 +167,7 @@ def test_the_sidecar_wins_over_its_folder(where: Spool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [SIDECAR, b"", b'prompt_text = "@image at night"\n[job]\noperation = "text_to_image"\n']
+    "text", [SIDECAR, b"#", b'prompt_text = "@image at night"\n[job]\noperation = "text_to_image"\n']
 )
 def test_a_sidecar_that_came_first_waits_for_its_picture_and_the_pair_is_kept(
     where: Spool, text: bytes
@@ -206,8 +206,20 @@ def test_a_picture_that_is_not_all_there_waits_and_is_refused_when_nobody_writes
 
 def test_a_sidecar_with_holes_waits_and_is_refused_when_nobody_writes_any_more(where: Spool) -> None:
     drop(where, {"cat.png": PNG, "cat.prompt.toml": bytes(100)})
-    assert waits(where) == Waits("cat.prompt.toml is still being written", soon=True)
+    assert waits(where) == Waits("cat.prompt.toml is empty, or still being written", soon=True)
     assert refused(where, patient=False).code == "sidecar.invalid"
+
+
+@pytest.mark.parametrize("media", [{}, {"cat.png": PNG}])
+def test_an_empty_sidecar_waits_for_its_text_and_counts_when_nobody_writes_any_more(
+    where: Spool, media: dict[str, bytes]
+) -> None:
+    """Explorer and Finder create a file before they write to it, and a wish for nothing costs credits too."""
+    drop(where, {**media, "cat.prompt.toml": b""})
+    wish = (Sidecar({"prompt_text": "x"}, {"operation": "image_to_video" if media else "text_to_image"}),)
+    empty = Waits("cat.prompt.toml is empty, or still being written", soon=True)
+    assert waits(where, layers=wish) == empty
+    assert accepted(where, layers=wish, patient=False)
 
 
 def test_a_sidecar_in_utf_16_is_refused_at_once(where: Spool) -> None:

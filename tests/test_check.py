@@ -87,12 +87,15 @@ def test_a_line_for_everything_that_is_fine(runway: Runway, tmp_path: Path) -> N
     report = look(tmp_path)
     assert (report.code, report.bad(), report.complaints) == (0, [], "")
     subjects = [line.subject for line in report.lines]
-    rest = ["filesystem", "observer", "ledger", "key", "balance", "tier"]
+    rest = ["filesystem", "observer", "inotify", "ledger", "key", "balance", "tier"]
     assert subjects == ["config", *["folder"] * 4, *rest]
     assert report.text("config").startswith("config.toml")
     assert report.text("folder").count("can be written to") == 4
     assert "all four folders on the same" in report.text("filesystem")
-    assert "events, " in report.text("observer")
+    assert re.fullmatch(r"events \(\w+ is local\), and a scan every 30 s", report.text("observer"))
+    assert re.match(
+        r"1 of \d+ watches needed, \d+ taken; \d+ of \d+ instances taken$", report.text("inotify")
+    )
     assert report.text("ledger").endswith("ledger.sqlite3 will be made by the first run")
     assert report.text("balance") == "10000000 credits"
     assert "gen4.5: 20 at a time" in report.text("tier")
@@ -223,6 +226,22 @@ def test_a_ledger_that_is_no_ledger(runway: Runway, tmp_path: Path) -> None:
     (tmp_path / "state/runway-watch/ledger.sqlite3").write_text("this is no database, and was never one")
     report = look(tmp_path)
     assert (report.code, report.bad()) == (1, ["ledger"])
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ("polling", "a scan every 30 s (as configured)"),
+        ("events", "events (as configured), and a scan every 30 s"),
+    ],
+)
+def test_how_a_folder_is_observed_and_why(wish: str, told: str, runway: Runway, tmp_path: Path) -> None:
+    prepare(tmp_path, runway.base_url)
+    path = tmp_path / "config.toml"
+    path.write_text(path.read_text().replace("[[watch]]", f'[[watch]]\nobserve = "{wish}"'))
+    report = look(tmp_path)
+    assert (report.code, report.text("observer")) == (0, told)
+    assert bool(report.text("inotify")) is (wish == "events")  # its limits concern nobody else
 
 
 # -- the key and the account --------------------------------------------------------------------------------

@@ -1,8 +1,14 @@
 """Settings: every default as documented, every problem at once, and a key that nobody else can read."""
 
+import os
 import re
+import shutil
+import socket
+import subprocess
+import sys
 import tomllib
 import zoneinfo
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +17,7 @@ import pytest
 from runway_watch import config
 from runway_watch.config import API_URL, Settings, find, ledger_url, load, parse, read_key
 from runway_watch.errors import ConfigError
+from tests.cli_tools import NOBODY
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
@@ -305,34 +312,138 @@ def test_the_key_comes_from_the_credential_then_the_file_then_the_environment(tm
     assert key(environment | {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}, file) == "key_file_secret"
 
 
-@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700, 0o620])
-def test_a_key_file_is_good_when_nobody_else_can_read_it(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700, 0o711], ids=oct)
+def test_a_key_file_is_good_when_nobody_else_can_read_or_change_it(tmp_path: Path, mode: int) -> None:
     assert key({}, secret(tmp_path / "key", mode=mode)) == "key_file_secret"
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o440])
-def test_a_key_file_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize(
+    ("mode", "can"),
+    [
+        (0o640, "read"),
+        (0o604, "read"),
+        (0o644, "read"),
+        (0o440, "read"),
+        (0o620, "change"),
+        (0o602, "change"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_key_file_that_others_can_reach_is_refused_with_the_remedy(
+    tmp_path: Path, mode: int, can: str, linked: bool
+) -> None:
     path = secret(tmp_path / "key", mode=mode)
-    with pytest.raises(ConfigError, match=f"chmod 600 {path}"):
+    if linked:  # the mode of a link itself says nothing
+        path = tmp_path / "link"
+        path.symlink_to("key")
+    with pytest.raises(ConfigError, match=f"others can {can} {path}; run: chmod 600 {path}"):
         key({}, path)
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [(b"\n", "is empty"), (b"\xff\xfe\x00", "not plain text"), (None, "cannot be read")],
-)
+def test_a_link_to_a_private_key_is_followed(tmp_path: Path) -> None:
+    secret(tmp_path / "key")
+    (tmp_path / "link").symlink_to("key")
+    assert key({}, tmp_path / "link") == "key_file_secret"
+
+
+SWAP = """
+import os
+while True:
+    for file in ("good", "bad"):
+        os.link(file, "new")
+        os.rename("new", "key")
+"""
+
+
+def test_what_was_judged_is_what_is_read_also_when_it_is_swapped(tmp_path: Path) -> None:
+    secret(tmp_path / "good", b"private")
+    secret(tmp_path / "bad", b"anybodys", mode=0o666)
+    path = secret(tmp_path / "key", b"private")
+    found: Counter[str | None] = Counter()
+    with subprocess.Popen([sys.executable, "-c", SWAP], cwd=tmp_path) as swapping:
+        try:
+            while not (found["private"] > 1000 and found["refused"] > 1000):
+                try:
+                    found[key({}, path)] += 1
+                except ConfigError:
+                    found["refused"] += 1
+        finally:
+            swapping.kill()
+    assert set(found) == {"private", "refused"}
+
+
 @pytest.mark.parametrize("source", ["file", "credential"])
-def test_a_key_that_is_none_is_a_problem_and_never_shown(
-    tmp_path: Path, source: str, content: bytes | None, problem: str
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("nothing in it", "is empty"),
+        ("no text", "not plain text"),
+        ("a gigabyte", "holds no key: it has more than 4096 bytes"),
+        ("a folder", "is a folder, a pipe or a device; put the key into a file"),
+        ("a pipe", "is a folder, a pipe or a device"),
+        ("a device", "is a folder, a pipe or a device"),
+        ("a socket", "cannot be read"),
+        ("a link to nothing", "cannot be read"),
+    ],
+)
+def test_a_key_that_is_none_is_refused_at_once_and_never_shown(
+    tmp_path: Path, source: str, kind: str, problem: str
 ) -> None:
     path = tmp_path / "runwayml_api_secret"
-    if content is None:
-        path.mkdir()
-    else:
-        secret(path, content)
+    match kind:
+        case "nothing in it":
+            secret(path, b" \n")
+        case "no text":
+            secret(path, b"secret\xff")
+        case "a gigabyte":
+            secret(path)
+            os.truncate(path, 2**30)
+        case "a folder":
+            path.mkdir()
+        case "a pipe":  # nobody ever writes to it
+            os.mkfifo(path, 0o600)
+        case "a device":  # it never ends
+            path.symlink_to("/dev/zero")
+        case "a socket":
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(str(path))
+        case _:
+            path.symlink_to("nothing")
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)} if source == "credential" else {}
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(ConfigError, match=problem) as refused:
         key(environment, path)
+    assert str(path) in str(refused.value)
+    assert "secret\\" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-that-name/key", "a\0b", "/nowhere/key"])
+def test_a_key_file_that_cannot_be_there_is_a_problem_of_the_configuration(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"api\.key_file: "):
+        key({}, name)
+
+
+def test_the_mode_of_a_credential_is_systemds_business(tmp_path: Path) -> None:
+    secret(tmp_path / "runwayml_api_secret", b"credential", mode=0o440)
+    assert key({"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "credential"
+
+
+@pytest.mark.parametrize(("owner", "good"), [(0, True), (NOBODY, True), (1, False)])
+def test_a_key_file_of_another_user_is_no_secret_of_ours(tmp_path: Path, owner: int, good: bool) -> None:
+    """Who may read everybody's files, and is not root, has to look whose they are."""
+    may = [f"--{how}-caps=+dac_read_search" for how in ("inh", "ambient")]
+    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *may, "--"]
+    code = (
+        "import sys, pathlib, runway_watch.keyfile as k\nk.read(pathlib.Path(sys.argv[1]), '', private=True)"
+    )
+    if not shutil.which("setpriv") or subprocess.run([*become, sys.executable, "--version"]).returncode != 0:
+        pytest.skip("needs root, and setpriv with ambient capabilities")
+    path = secret(tmp_path / "key")
+    os.chown(path, owner, owner)
+    command = [*become, sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode == 0) is good, done.stderr
+    assert good or "belongs to another user" in done.stderr
 
 
 def test_a_key_never_shows(tmp_path: Path) -> None:

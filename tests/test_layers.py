@@ -14,16 +14,16 @@ SOURCE = Path(runway_watch.__file__).parent
 
 LAYERS = (
     # L0: words. Everybody may use them.
-    {"errors", "job", "clock", "letters"},
+    {"errors", "job", "clock", "letters", "masking"},
     # L1: the pure core
     {"states", "backoff", "hours", "polling", "wish", "sidecar"},
-    {"settle", "drops", "records", "media", "catalogue"},
+    {"settle", "drops", "records", "media", "catalogue", "keyfile"},
     {"config", "breaker"},
     # L2: what happens next
     {"decide", "holds", "forecast"},
     # L3: the adapters, and who does their blocking work
     {"hands"},
-    {"mounts", "log", "notify", "timetable", "ledger", "spool", "api"},
+    {"mounts", "inotify", "log", "notify", "timetable", "ledger", "spool", "api"},
     {"watcher"},
     # L4: the steps of a job
     {"stages"},

@@ -1,8 +1,15 @@
 """The log: one line per transition, nothing secret in it, and nothing that steers a terminal."""
 
+import gc
 import io
 import json
+import logging
+import os
+import re
 import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +19,7 @@ from runway_watch import log
 from runway_watch.config import LogSettings
 from runway_watch.job import State
 from runway_watch.letters import printable
+from runway_watch.masking import conceal, masked
 from runway_watch.states import TABLE
 from tests.samples import NOW, VERDICT, call, job
 
@@ -62,6 +70,37 @@ def test_a_secret_is_masked_whatever_it_is_wrapped_in(form: str, secret: str, sh
     assert "***" in line
     for word in ("0123456789abcdef", "abc.def", "topsecret"):
         assert word not in line
+
+
+ODD = "plain-looking/key+of=another.form"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("shape", ["text", "bytes", "error", "path", "list", "table", "name", "traceback"])
+def test_a_key_that_does_not_look_like_one_is_masked_once_it_is_known(form: str, shape: str) -> None:
+    conceal(ODD)
+    error = RuntimeError(f"and {ODD} again")
+    error.__cause__ = ValueError(f"refused {ODD}")
+    wrapped: Any = {
+        "text": f"see {ODD}.",
+        "bytes": ODD.encode(),
+        "error": error,
+        "path": Path(ODD),
+        "list": [(ODD,)],
+        "table": {"a": {"b": ODD}},
+        "name": {ODD: 1},
+        "traceback": None,
+    }[shape]
+    line = said("x.y", form=form, value=wrapped, exc_info=error if shape == "traceback" else None)
+    assert "***" in line
+    assert "plain-looking" not in line
+    assert "another" not in line
+
+
+def test_a_word_that_is_too_short_to_be_a_key_makes_no_holes() -> None:
+    conceal("")
+    conceal("log")
+    assert masked("the log and nothing else") == "the log and nothing else"
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -154,3 +193,127 @@ def test_the_log_goes_to_standard_error_unless_told_otherwise(capsys: pytest.Cap
     log.say("x.y")
     out, err = capsys.readouterr()
     assert (out, json.loads(err)["event"]) == ("", "x.y")
+
+
+# -- what others say ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def as_python_was() -> Iterator[None]:
+    """Leave Python's own last words to whoever had them."""
+    before = sys.excepthook, sys.unraisablehook, threading.excepthook
+    with warnings.catch_warnings():
+        yield
+        logging.captureWarnings(capture=False)
+    sys.excepthook, sys.unraisablehook, threading.excepthook = before
+
+
+def _break() -> None:
+    raise ValueError(SECRETS[0])
+
+
+def _crash() -> None:
+    try:
+        _break()
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+
+
+def _crash_in_a_thread() -> None:
+    thread = threading.Thread(target=_break, name="worker")
+    thread.start()
+    thread.join()
+
+
+class _Fragile:
+    def __del__(self) -> None:
+        _break()
+
+
+def _break_where_nobody_can_catch_it() -> None:
+    thing = _Fragile()
+    del thing
+    gc.collect()
+
+
+def _warn() -> None:
+    warnings.simplefilter("always")
+    warnings.warn(SECRETS[0], stacklevel=1)
+
+
+def _complain() -> None:
+    logging.getLogger("asyncio").error("never retrieved: %s", SECRETS[0], exc_info=ValueError(SECRETS[0]))
+
+
+@pytest.mark.usefixtures("as_python_was")
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize(
+    ("speak", "event"),
+    [
+        (_crash, "process.broken"),
+        (_crash_in_a_thread, "thread.broken"),
+        (_break_where_nobody_can_catch_it, "process.complained"),
+        (_warn, "library.complained"),
+        (_complain, "library.complained"),
+    ],
+)
+def test_what_python_would_print_by_itself_is_a_line_of_the_log(
+    form: str, speak: Callable[[], None], event: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.StringIO()
+    log.set_up(LogSettings(format=form), stream)  # type: ignore[arg-type]
+    log.overhear()
+    speak()
+    told = stream.getvalue()
+    assert event in told
+    assert "***" in told
+    assert "0123456789abcdef" not in told
+    assert capfd.readouterr() == ("", "")
+
+
+# -- the journal --------------------------------------------------------------------------------------------
+
+
+def journalled(path: Path, settings: LogSettings, *, named: str = "{dev}:{ino}") -> list[str]:
+    """The lines of each level in a file of which `$JOURNAL_STREAM` says that it is the journal's."""
+    with path.open("w") as stream:
+        found = os.fstat(stream.fileno())
+        environment = {"JOURNAL_STREAM": named.format(dev=found.st_dev, ino=found.st_ino)}
+        log.set_up(settings, stream, environment)
+        for level in ("debug", "info", "warning", "error", "critical"):
+            log.say("x.y", level=level)
+    return path.read_text().splitlines()
+
+
+def test_in_the_journal_each_line_says_first_how_much_it_matters(tmp_path: Path) -> None:
+    lines = journalled(tmp_path / "journal", LogSettings(level="debug"))
+    told = [re.fullmatch(r"<(\d)>(\{.*\})", line) for line in lines]
+    assert [found and (found[1], json.loads(found[2])["level"]) for found in told] == [
+        ("7", "debug"),
+        ("6", "info"),
+        ("4", "warning"),
+        ("3", "error"),
+        ("2", "critical"),
+    ]
+
+
+def test_a_pipe_may_be_the_journal_too() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", buffering=1) as stream, os.fdopen(reading) as journal:
+        found = os.fstat(stream.fileno())
+        log.set_up(LogSettings(), stream, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
+        log.say("x.y", level="warning")
+        assert journal.readline().startswith("<4>{")
+
+
+@pytest.mark.parametrize("named", ["", "{dev}:1", "1:{ino}", "{ino}:{dev}", "journal", "{dev}:{ino}:1"])
+def test_elsewhere_no_line_begins_with_a_number(tmp_path: Path, named: str) -> None:
+    """`$JOURNAL_STREAM` is inherited by whoever is started under systemd, wherever their output goes."""
+    lines = journalled(tmp_path / "log", LogSettings(level="debug"), named=named)
+    assert [line[0] for line in lines] == ["{"] * 5
+
+
+def test_lines_for_people_have_no_numbers_in_the_journal_either(tmp_path: Path) -> None:
+    lines = journalled(tmp_path / "journal", LogSettings(level="debug", format="console"))
+    assert len(lines) == 5
+    assert not any(line.startswith("<") for line in lines)

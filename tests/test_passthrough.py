@@ -16,7 +16,9 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from runway_watch.errors import NameTaken
-from runway_watch.spool.rename import move, sync_folder
+from runway_watch.spool import rename
+from runway_watch.spool.folder import Folder
+from runway_watch.spool.spot import Spot
 from tests import mounting
 from tests.forked import REPOSITORY
 from tests.harness import Site, eventually, simulator
@@ -45,6 +47,18 @@ def put(share: Share, name: str, content: bytes = b"whole") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return share.folder / name
+
+
+def move(source: Path, target: Path) -> None:
+    """As the spool does it."""
+    with Folder.top(source.parent) as here, Folder.top(target.parent) as there:
+        rename.move(Spot(here, source.name), Spot(there, target.name))
+
+
+def sync(folder: Path) -> None:
+    """Bring a folder's names to disk, as the spool does it."""
+    with Folder.top(folder) as opened:
+        opened.sync()
 
 
 def code(call: Callable[[], object]) -> int:
@@ -76,7 +90,7 @@ def test_what_is_done_on_the_share_is_done_to_the_backing_folder(share: Share) -
         file.write(b"0123456789")
         file.truncate(5)
         os.fsync(file.fileno())
-    sync_folder(here / "inbox/x")
+    sync(here / "inbox/x")
     assert code(lambda: (here / "inbox/x/cat.png").open("xb")) == errno.EEXIST
     (here / "inbox/x/cat.png").rename(here / "inbox/dog.png")
     (here / "inbox/dog.png").chmod(0o640)
@@ -211,7 +225,7 @@ CALLS: dict[str, Callable[[Path], object]] = {
     "unlink": lambda at: (at / "cat.png").unlink(),
     "mkdir": lambda at: (at / "folder").mkdir(),
     "utimens": lambda at: os.utime(at / "cat.png"),
-    "fsyncdir": sync_folder,
+    "fsyncdir": sync,
     "statfs": os.statvfs,
 }
 

@@ -165,10 +165,11 @@ def test_hints_come_from_the_new_root_too(site: Site) -> None:
     with site.daemon() as daemon:
         site.drop("cat.png")
         site.reaches(done=1)
+        looks = len(daemon.events("inbox.scanned"))
         site.root.rename(site.base / "away")
         (site.root / "inbox").mkdir(parents=True)
         eventually(lambda: daemon.events("share.returned"), seconds=10)
-        daemon.looks(0)
+        eventually(lambda: len(daemon.events("inbox.scanned")) > looks)
         site.drop("dog.png")
         site.reaches(done=2)
 

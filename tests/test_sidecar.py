@@ -224,7 +224,7 @@ def test_what_is_written_is_what_is_read(table: dict[str, Any]) -> None:
     ("raw", "unfilled"),
     [
         (WHOLE, False),
-        (b"", False),
+        (b"", True),
         (bytes(100), True),
         (WHOLE + bytes(64), True),
         (bytes(64) + WHOLE, True),
@@ -235,7 +235,9 @@ def test_what_is_written_is_what_is_read(table: dict[str, Any]) -> None:
         ("a = 1".encode("utf-32"), False),
     ],
 )
-def test_a_sidecar_with_holes_is_on_its_way_and_utf_16_is_not(raw: bytes, unfilled: bool) -> None:
+def test_a_sidecar_that_is_empty_or_has_holes_is_on_its_way_and_utf_16_is_not(
+    raw: bytes, unfilled: bool
+) -> None:
     assert is_unfilled(raw) is unfilled
 
 

@@ -54,7 +54,8 @@ class Fault:
 
     def __str__(self) -> str:
         words = [self.on.split(",")[0].strip("?"), self.do.partition("=")[2]]
-        words += ["by link"] * (NO_FLAG in self.also) + ["to another disk"] * self.other_disk
+        words += ["by link"] * (self.also == (NO_FLAG,)) + ["by look"] * (NO_LINK in self.also)
+        words += ["to another disk"] * self.other_disk
         return " ".join(words)
 
     @property
@@ -70,7 +71,8 @@ class Fault:
 
 
 NO_FLAG = "?renameat2:error=EINVAL"  # as on NFS: a link and an unlink do instead
-MOVE, REPLACE, LINK = "renameat2", "?rename,?renameat", "?link,?linkat"
+NO_LINK = "?link,?linkat:error=EPERM"  # as on FAT: a look and a plain rename do
+MOVE, RENAME, LINK = "renameat2", "?rename,?renameat", "?link,?linkat"
 UNLINK, FOLDER, LOOK = "?unlink,?unlinkat", "?mkdir,?mkdirat", "?newfstatat,?lstat,?stat"
 DIE = "signal=SIGKILL"
 
@@ -82,14 +84,14 @@ ERRORS = (
     Fault("getdents64", "error=EIO", 2),
     Fault("read", "error=EIO", 20, every=7),
     Fault(LOOK, "error=EIO", 60, every=29),
-    Fault(MOVE, "error=EACCES", 5),
-    Fault(MOVE, "error=EXDEV", 5),
-    Fault(REPLACE, "error=EACCES", 1),
-    Fault(LINK, "error=EPERM", 5, also=(NO_FLAG,)),
-    Fault(LINK, "error=EIO", 5, also=(NO_FLAG,)),
+    Fault(MOVE, "error=EACCES", 6),
+    Fault(MOVE, "error=EXDEV", 6),
+    Fault(RENAME, "error=EACCES", 6, also=(NO_FLAG, NO_LINK)),
+    Fault(LINK, "error=EPERM", 6, also=(NO_FLAG,)),
+    Fault(LINK, "error=EIO", 6, also=(NO_FLAG,)),
     Fault(UNLINK, "error=EIO", 2),
     Fault(UNLINK, "error=EIO", 5, also=(NO_FLAG,)),
-    Fault(FOLDER, "error=ENOSPC", 3),
+    Fault(FOLDER, "error=ENOSPC", 1),
     Fault("write", "error=ENOSPC", 2),
     Fault("pwrite64", "error=ENOSPC", 50, every=37),
 )
@@ -103,12 +105,12 @@ LASTING = (
 DEATHS = (
     Fault("fsync", DIE, 6),
     Fault("fdatasync", DIE, 10),
-    Fault(MOVE, DIE, 5),
-    Fault(REPLACE, DIE, 1),
-    Fault(LINK, DIE, 5, also=(NO_FLAG,)),
+    Fault(MOVE, DIE, 6),
+    Fault(RENAME, DIE, 6, also=(NO_FLAG, NO_LINK)),
+    Fault(LINK, DIE, 6, also=(NO_FLAG,)),
     Fault(UNLINK, DIE, 2),
     Fault(UNLINK, DIE, 5, also=(NO_FLAG,)),
-    Fault(FOLDER, DIE, 3),
+    Fault(FOLDER, DIE, 1),
     Fault("write", DIE, 2),
     Fault("pwrite64", DIE, 50, every=37),
     Fault("fsync", DIE, 10, other_disk=True),

@@ -77,23 +77,22 @@ def _json(body: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes | None, secret: str) -> ApiError:
+def refusal(status: int, headers: Mapping[str, str], body: bytes | None) -> ApiError:
     """Our error for an answer that is not a 2xx.
 
     Args:
         status: the HTTP status.
         headers: the answer's, with lower-case names.
         body: what could be read of it; None when it was cut.
-        secret: the key, which must not come back in a message.
     """
     answer = (_json(body) if body else None) or {}
-    text = scrub(_text(answer), secret)
+    text = scrub(_text(answer))
     kind, sentence = _meaning(status, text, is_runways=_is_runways(answer), is_cut=body is None)
     return kind(
         f"{sentence} ({status}{': ' + text if text else ''})",
         status=status,
         retry_after=retry_after(headers),
-        issues=_issues(answer, secret),
+        issues=_issues(answer),
     )
 
 
@@ -146,13 +145,11 @@ def _text(answer: Mapping[str, Any]) -> str:
     return error if isinstance(error, str) else ""
 
 
-def _issues(answer: Mapping[str, Any], secret: str) -> tuple[str, ...]:
+def _issues(answer: Mapping[str, Any]) -> tuple[str, ...]:
     issues = answer.get("issues")
     if not isinstance(issues, list):
         return ()
-    return tuple(
-        scrub(_sentence(issue), secret) for issue in issues[:_MOST_ISSUES] if isinstance(issue, dict)
-    )
+    return tuple(scrub(_sentence(issue)) for issue in issues[:_MOST_ISSUES] if isinstance(issue, dict))
 
 
 def _sentence(issue: Mapping[str, Any]) -> str:

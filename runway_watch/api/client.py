@@ -21,6 +21,7 @@ from runway_watch.api import answers, records
 from runway_watch.api.addresses import check_base_url, is_api_path, is_plain
 from runway_watch.api.trouble import CAUGHT, api_errors
 from runway_watch.errors import AnswerLost, ConfigError, Denied, NotFound, Rejected
+from runway_watch.masking import conceal
 
 _UNREADABLE: tuple[type[Exception], ...] = (*CAUGHT, AnswerLost)
 
@@ -86,8 +87,9 @@ class Api:
         return f"Api({self._base_url}, key {self.fingerprint})"
 
     def use(self, key: str | Secret | None) -> None:
-        """Go on with another key. Raises ConfigError when it can be none."""
+        """Go on with another key, which no text of ours shows any more. ConfigError when it can be none."""
         text = key if isinstance(key, str) or key is None else key.get_secret_value()
+        conceal(text or "")
         self._key = None if text is None else _checked(text)
         account = f"{self._base_url}\n{self._key or ''}".encode()
         self.fingerprint = hashlib.sha256(account).hexdigest()[:12]
@@ -157,7 +159,7 @@ class Api:
         content = None if body is None else _encoded(body)
         headers = {"Authorization": f"Bearer {key}"}
         headers |= {} if content is None else {"Content-Type": "application/json"}
-        with api_errors(key):
+        with api_errors():
             async with (
                 asyncio.timeout(self._patience.call),
                 client.stream(method, path, content=content, headers=headers) as response,
@@ -165,7 +167,7 @@ class Api:
                 if response.is_success:
                     return response.status_code, await answers.read(response)
                 reason = await _reason(response, self._patience.reason)
-        raise answers.refusal(response.status_code, response.headers, reason, key)
+        raise answers.refusal(response.status_code, response.headers, reason)
 
 
 def _client(

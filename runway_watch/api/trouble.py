@@ -12,6 +12,7 @@ from functools import partial
 import httpx
 
 from runway_watch.errors import AnswerLost, ApiError, Away, Interrupted, Unreachable
+from runway_watch.masking import masked
 
 TABLE: Mapping[type[Exception], tuple[type[ApiError], str]] = {
     # Before a byte of the request left.
@@ -53,24 +54,21 @@ TABLE: Mapping[type[Exception], tuple[type[ApiError], str]] = {
 CAUGHT: tuple[type[Exception], ...] = tuple(TABLE)
 
 _ADDRESS = re.compile(r"(https?://[^\s/?#]+)[^\s?#]*[?#]\S*", re.IGNORECASE)
-_KEY = re.compile(r"key_[0-9a-f]{16,}", re.IGNORECASE)
 _LONGEST = 500
 """Characters of foreign text that go into a message."""
 
 
-def scrub(text: str, secret: str = "") -> str:
+def scrub(text: str) -> str:
     """Foreign text made fit for a record: no key, no signed address, one line, not too long."""
-    if secret:
-        text = text.replace(secret, "***")
-    text = _KEY.sub("***", _ADDRESS.sub(r"\1/...", text))
+    text = masked(_ADDRESS.sub(r"\1/...", text))
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
-def api_trouble(error: Exception, secret: str = "") -> ApiError:
+def api_trouble(error: Exception) -> ApiError:
     """Our error for what stopped a call to the API."""
     kind, sentence = _row(error)
-    detail = scrub(str(error), secret) if kind is Unreachable else ""
+    detail = scrub(str(error)) if kind is Unreachable else ""
     why = f"{sentence} ({detail})" if detail else sentence
     return kind(
         f"Runway could not be reached: {why}" if kind is Unreachable else f"Runway's answer is lost: {why}"
@@ -82,9 +80,9 @@ def _row(error: Exception) -> tuple[type[ApiError], str]:
 
 
 @contextmanager
-def api_errors(secret: str) -> Iterator[None]:
+def api_errors() -> Iterator[None]:
     """Within it, httpx's exceptions become `ApiError`s; the old ones are hidden, as they may hold the key."""
-    with _turned(lambda error: api_trouble(error, secret)):
+    with _turned(api_trouble):
         yield
 
 

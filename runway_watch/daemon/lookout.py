@@ -111,25 +111,22 @@ class Lookout:
         now = clock.monotonic()
         if self._observes_since is not None and not self._is_to_be_renewed(now - self._observes_since):
             return
-        if self._observes_since is not None and not self._watcher.is_refused:
-            say("observer.lost", level="warning", path=self._root, message="it went deaf: it is replaced")
+        if self._observes_since is not None and (flaw := self._watcher.flaw()):
+            say("observer.lost", level="warning", path=self._root, message=f"{flaw}: it is replaced")
         self._observes_since = now
         with suppress(SpoolError):  # the root's sentry tells
-            await self._inbox.spool.hands(self._begin_anew)
-        if self._told != self._watcher.why:
-            self._told = self._watcher.why
-            level = "warning" if self._watcher.is_refused else "info"
-            say("observer.chosen", level=level, path=self._root, message=self._watcher.why)
+            await self._inbox.spool.hands(self._watcher.start)
+        if self._told != (told := f"{self._watcher.how}: {self._watcher.why}"):
+            self._told = told
+            level = "warning" if self._watcher.has_fallen_back else "info"
+            say("observer.chosen", level=level, path=self._root, message=told)
 
     def _is_to_be_renewed(self, seconds: float) -> bool:
         """Whether the observer should be replaced, so long after it began."""
-        if self._watcher.is_refused:
+        is_refused = self._watcher.has_fallen_back and self._watcher.is_sound()
+        if is_refused:
             return seconds >= REFUSED_SECONDS
         return seconds >= RENEW_SECONDS and not self._watcher.is_sound()
-
-    def _begin_anew(self) -> None:
-        self._watcher.stop()
-        self._watcher.start()
 
     async def _look(self) -> None:
         try:

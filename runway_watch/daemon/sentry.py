@@ -26,10 +26,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOOK_SECONDS = 2.0
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 1.5
 _SLICES = 2
 """So many times `ANSWER_SECONDS` an answer may take. They are counted one by one: when the whole process was
 stopped, the first is over at once, and the share has not had its time."""
+
+SLOW_SECONDS = 3.0
+"""A call that takes longer may be reading a large file, or hang: then the share is tried out."""
 
 _SAMPLES = 50
 """So many jobs' files are looked for, to tell whether a folder is the one that it was."""
@@ -80,13 +83,14 @@ class Sentry:
             hands.give_up("the daemon stops")
 
     async def _look(self) -> None:
+        is_doubtful = self._suspected.is_set() or self._spool.hands.longest(clock.monotonic()) > SLOW_SECONDS
+        self._suspected.clear()
         if self._root in self._bench.keeper.away:
             await self._take_up()
         elif await self._ask(survey_ground, Path(self._root)) != self._spool.ground:
             await self._lose(f"{self._root} {_MOVED}")
             await self._take_up()
-        elif self._suspected.is_set():
-            self._suspected.clear()
+        elif is_doubtful:
             await self._ask(try_out, Path(self._root))
 
     async def _ask(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
@@ -165,7 +169,6 @@ class Sentry:
         if began:
             say("share.returned", path=self._root)
         self.has_decided = True
-        self._suspected.clear()
         self._returned()
         bench.wake()
 

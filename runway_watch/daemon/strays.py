@@ -124,6 +124,10 @@ def _record(spool: Spool, listing: Listing, name: str) -> Record | None:
             return read(file.read(MOST_BYTES + 1))
     except (Refusal, ValueError):
         return None
+    except SpoolError as error:
+        if isinstance(error.__cause__, PermissionError):
+            return None  # what is closed to us was not written by us
+        raise
 
 
 def _withdraw(spool: Spool, listing: Listing, known: Collection[str]) -> None:
@@ -131,9 +135,11 @@ def _withdraw(spool: Spool, listing: Listing, known: Collection[str]) -> None:
     records = [n for n in listing.files if n.endswith(HELD) and join(listing.path, n) not in known]
     for name in (record.removesuffix(HELD) for record in records):
         others = (other for other in listing.files if not drops.is_record(other))
-        if not any(other.startswith(f"{name}.") for other in others) and _record(spool, listing, name):
-            with suppress(OSError):
-                spool.where(Place.PROCESSING, listing.path, name + HELD).unlink()
+        if any(other.startswith(f"{name}.") for other in others):
+            continue
+        if (record := _record(spool, listing, name)) is not None:
+            with suppress(SpoolError):
+                spool.take_down(Place.PROCESSING, listing.path, name + HELD, job=record.job)
 
 
 def _judge_all(bench: Bench, spool: Spool, strays: list[_Stray], taken: set[str]) -> list[Restored]:

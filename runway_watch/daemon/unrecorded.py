@@ -13,11 +13,11 @@ from runway_watch import drops, sidecar
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.naming import new_id
 from runway_watch.drops import Group
-from runway_watch.errors import Refusal, SpoolError
+from runway_watch.errors import NameTaken, Refusal, SpoolError
 from runway_watch.job import Generation, Job, Output, Place, State
 from runway_watch.log import say
 from runway_watch.records import result
-from runway_watch.spool import RESULT, Listing, Spool, digest, inventory
+from runway_watch.spool import RESULT, Listing, Spool, digest_of, inventory
 from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Candidate, Desk, Waits
 from runway_watch.stages.survey import defaults
@@ -53,16 +53,18 @@ def _unrecorded(bench: Bench, spool: Spool, listing: Listing) -> Iterator[Group]
 def _write(bench: Bench, spool: Spool, listing: Listing, group: Group) -> None:
     """Write one, if it is a good drop to this day."""
     names = sorted((n for n in listing.files if _is_of(n, group)), key=lambda n: (len(n), n))
-    if any(spool.where(Place.DONE, listing.path, name).is_symlink() for name in names):
-        return  # no output of ours
     at = min(listing.files[name].mtime_ns for name in names) / 1e9
     desk = replace(Desk.at(Place.DONE, spool, bench.settings, now=at), credits_per_job=0)
     layers = defaults(spool, bench.watch_of(str(spool.root)), listing.path)
     found = admit(Candidate(listing.path, group, listing.files, layers), desk=desk, job_id=new_id(at))
     if isinstance(found, Waits) or found[0].verdict is not None:
         return
-    job, call = found[0], _call(spool, found[0], listing, names, at)
-    spool.record(job, RESULT, result(job, [call], {1: names}, at=at), target=False)
+    job = found[0]
+    try:
+        call = _call(spool, job, listing, names, at)
+        spool.record(job, RESULT, result(job, [call], {1: names}, at=at), target=False)
+    except (Refusal, NameTaken):
+        return  # no output of ours but a link or a pipe; or what has the record's name is no file
     message = "it was filed without a record: one is written, and what it cost is not known"
     say("record.written", level="warning", job=job.id, path=job.path, message=message)
 
@@ -75,6 +77,7 @@ def _is_of(name: str, group: Group) -> bool:
 def _call(spool: Spool, job: Job, listing: Listing, names: list[str], at: float) -> Generation:
     outputs = []
     for name in names:
-        sha256 = digest(spool.where(Place.DONE, listing.path, name))
+        with spool.in_place(Place.DONE, drops.join(listing.path, name), shared=True) as file:
+            sha256 = digest_of(file)
         outputs.append(Output("", PurePosixPath(name).suffix, sha256, listing.files[name].size))
     return Generation(job.id, 1, State.DONE, submitted_at=at, tries=1, outputs=tuple(outputs))

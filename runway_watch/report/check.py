@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from runway_watch import __version__, catalogue, mounts
+from runway_watch import __version__, catalogue, inotify, mounts
 from runway_watch.api import Account, Api
 from runway_watch.config import Settings, WatchSettings, read_key
 from runway_watch.errors import ApiError, ConfigError, Denied, LedgerError
@@ -16,10 +16,6 @@ from runway_watch.job import Place
 from runway_watch.ledger import Ledger, holder
 from runway_watch.report.places import Places
 from runway_watch.watcher import choose
-
-_WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
-_MANY = 0.5
-"""The share of the system's inotify watches beyond which a warning is due: other programs need some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def _folders(watch: WatchSettings) -> Iterator[Line]:
         yield Line(ok=writable, subject="folders", text=text)
     yield from (_writable(root / place) for place in Place if place not in missing)
     yield _filesystem(watch, [root / place for place in Place if place not in missing])
-    yield _observer(watch)
+    yield from _observer(watch)
 
 
 def _writable(folder: Path) -> Line:
@@ -101,21 +97,26 @@ def _filesystem(watch: WatchSettings, folders: list[Path]) -> Line:
     return _good("filesystem", f"{watch.root} is on {kind}, all four folders on the same")
 
 
-def _observer(watch: WatchSettings) -> Line:
-    how, kind = choose(watch), mounts.kind(watch.root)
-    if how == "polling":
-        why = "as configured" if watch.observe == "polling" else f"{kind} sends no events of other machines"
-        return _good("observer", f"a scan every {watch.scan_seconds:g} s ({why})")
-    try:
-        allowed = int(_WATCHES.read_text())
-    except (OSError, ValueError):
-        return _good("observer", "events")
-    needed = sum(1 for _ in os.walk(watch.root / Place.INBOX))
-    if needed > allowed * _MANY:
-        advice = f"raise fs.inotify.max_user_watches (now {allowed}); until then the scan does the work"
-        return _bad("observer", f"events need {needed} watches: {advice}")
-    watches = f"{needed} of {allowed} inotify watches"
-    return _good("observer", f"events, {watches}; a scan every {watch.scan_seconds:g} s")
+def _observer(watch: WatchSettings) -> Iterator[Line]:
+    choice, scan = choose(watch), f"a scan every {watch.scan_seconds:g} s"
+    if choice.how == "polling":
+        yield _good("observer", f"{scan} ({choice.why})")
+        return
+    yield _good("observer", f"events ({choice.why}), and {scan}")
+    yield _inotify(watch)
+
+
+def _inotify(watch: WatchSettings) -> Line:
+    """Whether they suffice, by the watcher's own rule; of the instances it learns only when it starts."""
+    watches, instances, use = inotify.limit("watches"), inotify.limit("instances"), inotify.in_use()
+    if watches is None or instances is None:
+        return _good("inotify", "its limits cannot be read; what is refused is left to the scan")
+    needed = inotify.folders(watch.root / Place.INBOX, watches.allowed + 1)
+    short = inotify.shortage(needed, use, watches) or inotify.shortage_of_instances(use, instances)
+    if short:
+        return _bad("inotify", f"no events, the scan has to do: {short}")
+    taken = f"{use.watches} taken; {use.instances} of {instances.allowed} instances taken"
+    return _good("inotify", f"{needed} of {watches.allowed} watches needed, {taken}")
 
 
 def _ledger(places: Places) -> Line:

@@ -1,5 +1,6 @@
 """A file in an inbox: what it belongs to, why it waits, or what admission says of it. Nothing is written."""
 
+import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -89,8 +90,16 @@ def _defaults(spool: Spool, folder: str) -> Iterator[str]:
     """The files that give defaults to a folder, the most general first."""
     parts = folder.split("/") if folder else []
     for above in ("/".join(parts[:n]) for n in range(len(parts) + 1)):
-        if spool.where(Place.INBOX, above, FOLDER_DEFAULTS).is_file():
+        if _is_file(spool, above, FOLDER_DEFAULTS):
             yield join(above, FOLDER_DEFAULTS)
+
+
+def _is_file(spool: Spool, folder: str, name: str) -> bool:
+    try:
+        found = spool.look(Place.INBOX, folder, name)
+    except SpoolError:
+        return False
+    return found is not None and stat.S_ISREG(found.st_mode)
 
 
 def _group_of(spot: Spot, seen: Collection[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from runway_watch import drops, records
 from runway_watch.config import Settings
-from runway_watch.errors import LedgerError
+from runway_watch.errors import LedgerError, Refusal, SpoolError
 from runway_watch.job import Job, Place
 from runway_watch.ledger import Ledger, holder
 from runway_watch.letters import printable
@@ -20,6 +20,7 @@ from runway_watch.report.dropped import look
 from runway_watch.report.finding import Spot, dropped_as, find, locate
 from runway_watch.report.places import Places
 from runway_watch.report.telling import Telling
+from runway_watch.spool import Spool
 
 _STRAYS: Mapping[Place, str] = {
     Place.PROCESSING: "with its sidecar, to have it made",
@@ -140,8 +141,8 @@ def _record(spot: Spot) -> dict[str, Any]:
     if not drops.is_record(spot.name):
         return {}
     try:
-        with spot.path.open("rb") as file:
+        with Spool(spot.watch.root).in_place(spot.place, drops.join(spot.folder, spot.name)) as file:
             table = records.table_of(file.read(records.MOST_BYTES + 1))
-    except (OSError, ValueError):
+    except (Refusal, SpoolError, ValueError):
         return {}
     return table if isinstance(table.get("job"), str) else {}

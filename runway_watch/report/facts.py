@@ -1,14 +1,14 @@
 """What is known of a job: what it asks for, where its files are, its price and what it has cost."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from runway_watch.decide import is_open
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.errors import SpoolError
+from runway_watch.job import Generation, Input, Job, Place, State
 from runway_watch.spool import ERROR, HELD, RESULT, Spool
 from runway_watch.stages.retire import endings
 
@@ -30,14 +30,14 @@ def options(job: Job) -> Iterator[str]:
 def files(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
     """Where its inputs, its result and its record are, with a word about each that is not there."""
     spool = Spool(Path(job.root))
-    yield from (_there(_where(spool, job, n)) for n in range(len(job.inputs)))
-    yield from (
-        _there(spool.where(Place.INBOX, ref.path)) + ", referred to" for ref in job.references.values()
-    )
+    yield from (_input(spool, job, item) for item in job.inputs)
+    for ref in job.references.values():
+        folder, _, name = ref.path.rpartition("/")
+        yield _there(spool, Place.INBOX, folder, name) + ", referred to"
     if job.state is State.DONE:
-        yield from (_there(spool.where(job.place, job.folder, job.name + end)) for end in endings(calls))
+        yield from (_there(spool, job.place, job.folder, job.name + end) for end in endings(calls))
     if job.state in _RECORDS:
-        yield _there(spool.where(job.place, job.folder, job.name + _RECORDS[job.state]))
+        yield _there(spool, job.place, job.folder, job.name + _RECORDS[job.state])
 
 
 def price(job: Job, estimate: int | None) -> str:
@@ -65,16 +65,24 @@ def tasks(calls: Sequence[Generation]) -> Iterator[str]:
     yield from (f"{call.task_id} ({call.status or 'just begun'})" for call in calls if call.task_id)
 
 
-def _where(spool: Spool, job: Job, n: int) -> Path:
+def _input(spool: Spool, job: Job, item: Input) -> str:
     """Where an input is now: while files are moved, at one of two ends."""
-    item, path = job.inputs[n], spool.path_of(job, job.inputs[n])
-    if job.target is None or os.path.lexists(path):
-        return path
-    return spool.where(job.target, job.folder, (job.target_name or job.name) + item.suffix)
+    name = spool.path_of(job, item).name
+    if job.target is None or _is_there(spool, job.place, job.folder, name):
+        return _there(spool, job.place, job.folder, name)
+    return _there(spool, job.target, job.folder, (job.target_name or job.name) + item.suffix)
 
 
-def _there(path: Path) -> str:
-    return str(path) if os.path.lexists(path) else f"{path} (not there)"
+def _there(spool: Spool, place: Place, folder: str, name: str) -> str:
+    path = spool.where(place, folder, name)
+    return str(path) if _is_there(spool, place, folder, name) else f"{path} (not there)"
+
+
+def _is_there(spool: Spool, place: Place, folder: str, name: str) -> bool:
+    try:
+        return spool.look(place, folder, name) is not None
+    except SpoolError:
+        return False
 
 
 def _plain(value: Any) -> str:

@@ -12,11 +12,16 @@ from pathlib import Path
 
 from runway_watch import clock
 from runway_watch.config import Settings, WatchSettings
+from runway_watch.errors import SpoolError
+from runway_watch.hands import within
 from runway_watch.job import Place
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged, judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
 from runway_watch.stages.survey import as_it_lies
+
+ANSWER_SECONDS = 4.0
+"""How long a share may take to answer somebody who waits at a terminal."""
 
 Part = tuple[WatchSettings, str]
 """A watch, and the folder or file below its inbox that is meant; "" for all of it."""
@@ -61,13 +66,18 @@ def look(settings: Settings, parts: Sequence[Part]) -> Found:
     found = Found()
     for watch, part in parts:
         spool = Spool(watch.root)
-        if watch.root.is_dir() and not os.path.lexists(spool.inbox):
-            continue  # the first run makes it
         try:
-            _look(spool, watch, part, settings, found)
-        except OSError as error:
-            found.troubles.append(f"{spool.inbox} cannot be read: {error.strerror}")
+            within(ANSWER_SECONDS, watch.root.stat)
+            if os.path.lexists(spool.inbox):  # else the first run makes it
+                _look(spool, watch, part, settings, found)
+        except (OSError, SpoolError) as error:
+            found.troubles.append(f"{spool.inbox} cannot be read: {told(error)}")
     return found
+
+
+def told(error: OSError | SpoolError) -> str:
+    """What is wrong with a folder, in words."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def name(settings: Settings, root: str, path: str) -> str:

@@ -149,9 +149,12 @@ def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, b
     """
     roots = {str(watch.root) for watch in settings.watch}
     like = ledger.like(job.wish, but=but, at=call.due_at, roots=roots)
-    if like is None or not is_there(like, ledger.calls(like.id), spool=Spool(Path(like.root))):
+    if like is None:
         return None
-    return like
+    try:
+        return like if is_there(like, ledger.calls(like.id), spool=Spool(Path(like.root))) else None
+    except SpoolError:
+        return None  # nobody can tell
 
 
 def _may_share(leader: Job) -> bool:

@@ -64,7 +64,9 @@ def _example() -> str:
 
 
 def _write(path: Path, text: str) -> str:
-    if path.exists():
+    try:
+        with path.open("x", encoding="utf-8") as file:  # never through a link that somebody has put there
+            file.write(text)
+    except FileExistsError:
         return f"{path} (was there already; left as it is)"
-    path.write_text(text, "utf-8")
     return str(path)

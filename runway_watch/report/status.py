@@ -9,13 +9,14 @@ from runway_watch import clock
 from runway_watch.config import Settings, WatchSettings
 from runway_watch.daemon.account import KEPT
 from runway_watch.daemon.purser import hours_of
-from runway_watch.errors import NoLedger
+from runway_watch.errors import NoLedger, SpoolError
+from runway_watch.hands import within
 from runway_watch.holds import bars
 from runway_watch.job import Generation, Hold, Job, Place, Purse, State
 from runway_watch.ledger import Ledger, holder
 from runway_watch.ledger.aside import EMPTY, Damaged
 from runway_watch.letters import printable
-from runway_watch.report.inboxes import look_into
+from runway_watch.report.inboxes import ANSWER_SECONDS, look_into, told
 from runway_watch.report.places import Places
 from runway_watch.report.standing import follows
 from runway_watch.spool import Spool
@@ -37,7 +38,12 @@ def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
     known = _from_ledger(settings, places)
     note = holder(places.lock)
     is_running = note is not None
-    waiting = [line for watch in settings.watch for line in _waiting(watch, settings, is_running=is_running)]
+    away = {hold.scope: hold.message for hold in known.holds if hold.reason == "share" and is_running}
+    waiting = [
+        line
+        for watch in settings.watch
+        for line in _waiting(watch, settings, is_running=is_running, away=away.get(str(watch.root)))
+    ]
     return {
         "schema": SCHEMA,
         "daemon": {
@@ -157,13 +163,23 @@ def _where(job: Job) -> str:
     return str(Spool(Path(job.root)).path_of(job, main))
 
 
-def _waiting(watch: WatchSettings, settings: Settings, *, is_running: bool) -> Iterator[dict[str, str]]:
-    """Files in the inbox and why they are there; nothing is known of how long they have been still."""
+def _waiting(
+    watch: WatchSettings, settings: Settings, *, is_running: bool, away: str | None
+) -> Iterator[dict[str, str]]:
+    """Files in the inbox and why they are there; nothing is known of how long they have been still.
+
+    Args:
+        away: why the daemon does not work below this root, if it does not: then nobody looks.
+    """
     spool = Spool(watch.root)
+    if away is not None:
+        yield {"path": str(spool.inbox), "why": printable(away)}
+        return
     try:
+        within(ANSWER_SECONDS, watch.root.stat)
         found = as_it_lies(spool, watch)
-    except OSError as error:
-        yield {"path": str(spool.inbox), "why": f"cannot be read: {error.strerror}"}
+    except (OSError, SpoolError) as error:
+        yield {"path": str(spool.inbox), "why": f"cannot be read: {told(error)}"}
         return
     ready = {path: _READY if is_running else _STOPPED for one in found.candidates for path in one.paths}
     for candidate in found.candidates[:_LOOKED_INTO]:

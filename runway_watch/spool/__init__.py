@@ -2,7 +2,7 @@
 
 from runway_watch.drops import ERROR, HELD, RESULT
 from runway_watch.spool.beneath import below
-from runway_watch.spool.checksum import digest, digest_of
+from runway_watch.spool.checksum import digest_of
 from runway_watch.spool.ground import Ground, make_ready, survey_ground, try_out
 from runway_watch.spool.inventory import discard_halves, inventory
 from runway_watch.spool.reunite import reunite
@@ -17,7 +17,6 @@ __all__ = [
     "Listing",
     "Spool",
     "below",
-    "digest",
     "digest_of",
     "discard_halves",
     "inventory",

@@ -4,44 +4,37 @@ Each folder on the way is opened by descriptor without following links, and what
 at through its descriptor, so nothing can be swapped between the look and the use.
 """
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from runway_watch.errors import Refusal
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NOT_THERE = {errno.ENOENT, errno.ENAMETOOLONG}
+from runway_watch.spool.folder import NOT_THERE, entered
+from runway_watch.spool.spot import NotPlain, Spot
 
 
 @contextmanager
-def opened(top: Path, path: str) -> Iterator[BinaryIO]:
+def opened(top: Path, path: str, *, shared: bool = False) -> Iterator[BinaryIO]:
     """Open a regular file below a folder for reading.
 
     Args:
         top: the folder that must not be left; it may itself be reached through links.
         path: the way down from there, with `/` between the parts.
+        shared: it may have other names too, as outputs have that several jobs share.
 
     Raises:
         Refusal: reference.outside (the way leads out, or through a link), reference.missing, or
             asset.not_regular (a link, a pipe, a device, a folder, or a file with a second name).
         OSError: the folder itself cannot be read.
     """
-    parts = _parts(path)
-    folder = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for part in parts[:-1]:
-            folder = _step(folder, part, path)
-        fd = _leaf(folder, parts[-1], path)
-    finally:
-        os.close(folder)
-    _must_be_regular(fd, path)
-    with os.fdopen(fd, "rb", buffering=0) as file:
+    *folders, name = _parts(path)
+    with entered(top, "/".join(folders)) as folder, _refusing(path):
+        file = Spot(folder, name).reading()
+    with file:
+        if not shared and os.fstat(file.fileno()).st_nlink != 1:
+            raise _not_regular(path)
         yield file
 
 
@@ -67,40 +60,18 @@ def _parts(path: str) -> list[str]:
     return parts
 
 
-def _step(folder: int, part: str, path: str) -> int:
+@contextmanager
+def _refusing(path: str) -> Iterator[None]:
     try:
-        inner = os.open(part, _FOLDER, dir_fd=folder)
+        yield
+    except NotPlain:
+        raise _not_regular(path) from None
     except NotADirectoryError:
         raise _outside(path) from None
     except OSError as error:
-        if error.errno in _NOT_THERE:
+        if error.errno in NOT_THERE:
             raise _missing(path) from None
         raise
-    os.close(folder)
-    return inner
-
-
-def _leaf(folder: int, name: str, path: str) -> int:
-    try:
-        return os.open(name, _FILE, dir_fd=folder)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            raise _missing(path) from None
-        if _is_special(folder, name):
-            raise _not_regular(path) from None
-        raise
-
-
-def _is_special(folder: int, name: str) -> bool:
-    """Whether an open failed because of what the thing is: a link (ELOOP), a socket (ENXIO) ..."""
-    return not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-
-
-def _must_be_regular(fd: int, path: str) -> None:
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        os.close(fd)
-        raise _not_regular(path)
 
 
 def _outside(path: str) -> Refusal:

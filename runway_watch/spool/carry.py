@@ -9,21 +9,21 @@ import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from runway_watch.errors import NameTaken
 from runway_watch.job import Input, Output
-from runway_watch.spool.checksum import digest
-from runway_watch.spool.rename import move, sync_folder
+from runway_watch.spool.checksum import digest_of
+from runway_watch.spool.rename import move
+from runway_watch.spool.spot import Spot
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One file's way; `is_ours` tells whether what lies at a path is that file."""
+    """One file's way; `is_ours` tells whether what lies at a spot is that file."""
 
-    source: Path
-    target: Path
-    is_ours: Callable[[Path], bool]
+    source: Spot
+    target: Spot
+    is_ours: Callable[[Spot], bool]
 
 
 def carry(legs: Sequence[Leg]) -> list[str]:
@@ -37,8 +37,6 @@ def carry(legs: Sequence[Leg]) -> list[str]:
         OSError: a leg could not be made; making all of them again goes on from there.
     """
     missing = []
-    for folder in {leg.target.parent for leg in legs}:
-        folder.mkdir(parents=True, exist_ok=True)
     for leg in legs:
         try:
             _make(leg)
@@ -46,49 +44,59 @@ def carry(legs: Sequence[Leg]) -> list[str]:
             go_back(legs)
             raise
         except FileNotFoundError:
-            if os.path.lexists(leg.source):
+            if leg.source.look() is not None:
                 raise  # it is the target's folder that has gone
             missing.append(leg.source.name)
-    for folder in {path.parent for leg in legs for path in (leg.source, leg.target)}:
-        with suppress(FileNotFoundError):
-            sync_folder(folder)
+    for folder in {spot.folder for leg in legs for spot in (leg.source, leg.target)}:
+        folder.sync()
     return missing
 
 
 def go_back(legs: Sequence[Leg]) -> None:
     """Take every file that has arrived back to where it came from, as far as its place is free."""
     for leg in legs:
-        if not os.path.lexists(leg.source) and leg.is_ours(leg.target):
+        if leg.source.look() is None and leg.is_ours(leg.target):
             with suppress(NameTaken):
                 move(leg.target, leg.source)
 
 
-def of_input(item: Input) -> Callable[[Path], bool]:
+def of_input(item: Input) -> Callable[[Spot], bool]:
     """Recognises an input by its inode, or by size and time where a network drive renumbers inodes."""
 
-    def is_ours(path: Path) -> bool:
-        try:
-            found = path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
+    def is_ours(spot: Spot) -> bool:
+        found = spot.look()
+        if found is None:
             return False  # any other trouble is no proof that it is not there
         return found.st_ino == item.ino or (found.st_size, found.st_mtime_ns) == (item.size, item.mtime_ns)
 
     return is_ours
 
 
-def of_output(output: Output, staged: Path) -> Callable[[Path], bool]:
+def of_output(output: Output, staged: Spot) -> Callable[[Spot], bool]:
     """Recognises an output that has left its staging place, or was about to when a move was cut in two."""
 
-    def is_ours(path: Path) -> bool:
-        if not path.is_file() or path.stat().st_size != output.size:
+    def is_ours(spot: Spot) -> bool:
+        if not _is_like(output, spot.look()):
             return False
-        return not staged.exists() or _is_left_over(staged, path)
+        return staged.look() is None or _is_left_over(staged, spot)
 
     return is_ours
 
 
+def clear_strange(staged: Spot, output: Output) -> None:
+    """Clear away what was put in an output's place while it waited: then it is missing, and fetched again."""
+    found = staged.look()
+    if found is not None and not _is_like(output, found):
+        staged.clear()
+
+
+def _is_like(output: Output, found: os.stat_result | None) -> bool:
+    """Whether that may be the output: a plain file of its size."""
+    return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == output.size
+
+
 def _make(leg: Leg) -> None:
-    if leg.source == leg.target:
+    if leg.source.path == leg.target.path:
         return
     if not leg.is_ours(leg.target):
         move(leg.source, leg.target)
@@ -96,11 +104,16 @@ def _make(leg: Leg) -> None:
         leg.source.unlink()
 
 
-def _is_left_over(source: Path, target: Path) -> bool:
+def _is_left_over(source: Spot, target: Spot) -> bool:
     """Whether a crash has left both ends: between link and unlink, or between copy and unlink."""
-    if not os.path.lexists(source):
+    here, there = source.look(), target.look()
+    if here is None or there is None:
         return False
-    here, there = source.lstat(), target.lstat()
     if here.st_dev != there.st_dev:
-        return stat.S_ISREG(here.st_mode) and digest(source) == digest(target)
+        return stat.S_ISREG(here.st_mode) and stat.S_ISREG(there.st_mode) and _are_alike(source, target)
     return here.st_nlink > 1 and here.st_ino == there.st_ino
+
+
+def _are_alike(source: Spot, target: Spot) -> bool:
+    with source.reading() as here, target.reading() as there:
+        return digest_of(here) == digest_of(there)

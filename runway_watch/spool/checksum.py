@@ -1,7 +1,6 @@
 """The SHA-256 of files, in hexadecimal: it names contents wherever they lie."""
 
 import hashlib
-from pathlib import Path
 from typing import BinaryIO
 
 _BLOCK = 1 << 20
@@ -14,9 +13,3 @@ def digest_of(file: BinaryIO) -> str:
     while block := file.read(_BLOCK):
         found.update(block)
     return found.hexdigest()
-
-
-def digest(path: Path) -> str:
-    """That of a file by its path. Raises OSError."""
-    with path.open("rb") as file:
-        return digest_of(file)

@@ -1,14 +1,17 @@
 """A second name for a file's contents: a hard link where the filesystem has them, else a copy."""
 
 import os
-import shutil
-import stat
-from pathlib import Path
 
 from runway_watch.spool.checksum import digest_of
+from runway_watch.spool.copying import pour
+from runway_watch.spool.rename import link
+from runway_watch.spool.spot import NotPlain, Spot
+
+MODE = 0o640
+"""The permissions of an output, before the process's umask."""
 
 
-def duplicate(source: Path, target: Path, *, sha256: str) -> bool:
+def duplicate(source: Spot, target: Spot, *, sha256: str) -> bool:
     """Give contents a second name, on disk when this returns.
 
     Args:
@@ -22,22 +25,29 @@ def duplicate(source: Path, target: Path, *, sha256: str) -> bool:
     Raises:
         OSError: the folders are in trouble.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
+    target.clear()
     try:
-        if not stat.S_ISREG(source.lstat().st_mode):
-            return False
+        _give(source, target)
+        if _holds(target, sha256):
+            return True
+    except (FileNotFoundError, NotADirectoryError, NotPlain):
+        pass
+    target.clear()
+    return False
+
+
+def _give(source: Spot, target: Spot) -> None:
+    with source.reading() as file:
         try:
-            os.link(source, target, follow_symlinks=False)
+            link(source, target)
         except FileNotFoundError:
             raise
         except OSError:  # another filesystem, or one without links
-            shutil.copyfile(source, target, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    with target.open("rb") as file:
+            with target.fresh(MODE) as copy:
+                pour(file, copy)
+
+
+def _holds(target: Spot, sha256: str) -> bool:
+    with target.reading() as file:
         os.fsync(file.fileno())
-        if digest_of(file) == sha256:
-            return True
-    target.unlink()
-    return False
+        return digest_of(file) == sha256

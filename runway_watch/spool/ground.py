@@ -13,7 +13,6 @@ from pathlib import Path
 
 from runway_watch.errors import SpoolError
 from runway_watch.job import Place
-from runway_watch.spool.scan import scan
 
 _TRIAL = b"runway-watch"
 
@@ -70,7 +69,7 @@ def make_folders(root: Path) -> None:
 
 
 def try_out(root: Path) -> None:
-    """Find out whether files can be written, read and removed, and the inbox be listed to its end.
+    """Find out whether files can be written, read and removed.
 
     Raises:
         SpoolError: they cannot. Want of room is no reason: another hold tells of that.
@@ -78,8 +77,6 @@ def try_out(root: Path) -> None:
     try:
         with _spool_errors(root):
             _write_and_read(root / Place.PROCESSING)
-            for _ in scan(root / Place.INBOX):
-                pass
     except SpoolError as error:
         if not error.is_full:
             raise

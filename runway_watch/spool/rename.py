@@ -9,22 +9,21 @@ file is copied, synced, compared and only then removed.
 import ctypes
 import errno
 import os
-import shutil
 from contextlib import suppress
-from pathlib import Path
 
-from runway_watch.errors import NameTaken, SpoolError
-from runway_watch.spool.checksum import digest
+from runway_watch.errors import NameTaken
+from runway_watch.spool.copying import copy
+from runway_watch.spool.folder import telling
+from runway_watch.spool.spot import Spot
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_AT_FDCWD = -100
 _NOREPLACE = 1
 _NO_FLAG = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 
 
-def move(source: Path, target: Path) -> None:
-    """Give `source` the name `target`.
+def move(source: Spot, target: Spot) -> None:
+    """Give what lies at `source` the name `target`; a link is moved itself.
 
     Raises:
         NameTaken: there is something of that name already; nothing was changed.
@@ -38,64 +37,65 @@ def move(source: Path, target: Path) -> None:
     elif code == errno.EXDEV:
         _copy_over(source, target)
     elif code == errno.EEXIST:
-        raise NameTaken(f"{target} exists")
+        raise _taken(target)
     else:
-        raise OSError(code, os.strerror(code), str(source), None, str(target))
+        raise OSError(code, os.strerror(code), str(source.path), None, str(target.path))
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to disk. Filesystems that know no such thing are taken at their word."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in _NO_FLAG:
-            raise
-    finally:
-        os.close(fd)
+def replace(source: Spot, target: Spot) -> None:
+    """The same, where what has the name is ours and has to go. Raises OSError."""
+    here, there = source.folder.fd, target.folder.fd
+    with telling(source.path, target.path):
+        os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
 
 
-def _renameat2(source: Path, target: Path) -> int:
+def link(source: Spot, target: Spot) -> None:
+    """Give a file a second name. Raises FileExistsError, or OSError: it cannot have one."""
+    here, there = source.folder.fd, target.folder.fd
+    with telling(source.path, target.path):
+        os.link(source.name, target.name, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
+
+
+def _renameat2(source: Spot, target: Spot) -> int:
     """0, or the errno."""
+    here, there = source.folder.fd, target.folder.fd
     ctypes.set_errno(0)
-    failed = _libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _NOREPLACE)
+    failed = _libc.renameat2(here, os.fsencode(source.name), there, os.fsencode(target.name), _NOREPLACE)
     return ctypes.get_errno() if failed else 0
 
 
-def _link_and_unlink(source: Path, target: Path) -> None:
+def _link_and_unlink(source: Spot, target: Spot) -> None:
     try:
-        os.link(source, target, follow_symlinks=False)
+        link(source, target)
     except FileExistsError:
-        raise NameTaken(f"{target} exists") from None
+        raise _taken(target) from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if os.path.lexists(target):
-            raise NameTaken(f"{target} exists") from None
-        source.rename(target)
+        _must_be_free(target)
+        replace(source, target)
         return
     source.unlink()
 
 
-def _copy_over(source: Path, target: Path) -> None:
-    if os.path.lexists(target):
-        raise NameTaken(f"{target} exists")
-    copy = target.with_name(f".{target.name}.part")
+def _copy_over(source: Spot, target: Spot) -> None:
+    _must_be_free(target)
+    half = Spot(target.folder, f".{target.name}.part")
     try:
-        shutil.copy2(source, copy, follow_symlinks=False)
-        if not copy.is_symlink():
-            _sync_and_compare(source, copy)
-        move(copy, target)
+        copy(source, half)
+        move(half, target)
     except BaseException:
         with suppress(OSError):
-            copy.unlink(missing_ok=True)
+            half.unlink()
         raise
-    sync_folder(target.parent)
+    target.folder.sync()
     source.unlink()
 
 
-def _sync_and_compare(source: Path, copy: Path) -> None:
-    with copy.open("rb") as file:
-        os.fsync(file.fileno())
-    if digest(source) != digest(copy):
-        raise SpoolError(f"{source} changed while it was copied to another filesystem")
+def _must_be_free(target: Spot) -> None:
+    if target.look() is not None:
+        raise _taken(target)
+
+
+def _taken(target: Spot) -> NameTaken:
+    return NameTaken(f"{target.path} exists")

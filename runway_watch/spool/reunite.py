@@ -7,8 +7,10 @@ from pathlib import Path
 from runway_watch.drops import RECORDS, pair
 from runway_watch.errors import NameTaken
 from runway_watch.job import Place
-from runway_watch.spool.rename import move, sync_folder
+from runway_watch.spool.folder import Folder, entered
+from runway_watch.spool.rename import move
 from runway_watch.spool.scan import look
+from runway_watch.spool.spot import Spot
 
 
 def reunite(root: Path, folder: str, name: str) -> Path | None:
@@ -21,15 +23,25 @@ def reunite(root: Path, folder: str, name: str) -> Path | None:
         OSError: the folders are in trouble.
     """
     for place in (Place.INBOX, Place.DONE, Place.FAILED):
-        there = root / place / folder
-        with suppress(FileNotFoundError, NotADirectoryError, NameTaken):
-            other = _other_half(set(look(there, "", ())[0].files), name)
-            if other is not None:
-                move(there / other, root / Place.PROCESSING / folder / other)
-                for touched in (there, root / Place.PROCESSING / folder):
-                    sync_folder(touched)
-                return there / other
+        with (
+            suppress(FileNotFoundError, NotADirectoryError, NameTaken),
+            entered(root / place, folder) as there,
+            entered(root / Place.PROCESSING, folder) as here,
+        ):
+            if (other := _fetch(name, there, here)) is not None:
+                return other
     return None
+
+
+def _fetch(name: str, there: Folder, here: Folder) -> Path | None:
+    other = _other_half(look(there)[0], name)
+    if other is None:
+        return None
+    source = Spot(there, other)
+    move(source, Spot(here, other))
+    for touched in (there, here):
+        touched.sync()
+    return source.path
 
 
 def _other_half(names: Collection[str], name: str) -> str | None:

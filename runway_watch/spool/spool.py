@@ -3,6 +3,10 @@
 Inputs are only ever renamed: never changed, never replaced, never deleted. Every move is named in the
 ledger before it is made, and making it again is harmless: a file that has arrived is recognised by its
 inode, or by its size and time where a network drive gives it a new one.
+
+Strangers can write here. Below the four folders everything is done by descriptor, without following a link
+(`folder.py`); paths are for messages and records. The four folders themselves are never made on the way:
+one that is gone is a share that is gone.
 """
 
 import os
@@ -12,17 +16,19 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from runway_watch.drops import RECORDS, SIDECAR, numbered
-from runway_watch.errors import NameTaken, OutputGone, Refusal, SpoolError
+from runway_watch.drops import RECORDS, SIDECAR, join, numbered
+from runway_watch.errors import OutputGone, Refusal, SpoolError
 from runway_watch.hands import Hands
 from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
-from runway_watch.records import MOST_BYTES, owner_of
 from runway_watch.spool.beneath import opened
-from runway_watch.spool.carry import Leg, carry, go_back, of_input, of_output
+from runway_watch.spool.carry import carry, go_back
 from runway_watch.spool.checksum import digest_of
-from runway_watch.spool.duplicate import duplicate
+from runway_watch.spool.duplicate import MODE, duplicate
+from runway_watch.spool.folder import Folder, entered
 from runway_watch.spool.ground import Ground, make_folders, survey_ground
-from runway_watch.spool.rename import sync_folder
+from runway_watch.spool.journey import called, journey
+from runway_watch.spool.posting import post, take_down
+from runway_watch.spool.spot import Spot
 
 
 class Spool:
@@ -56,25 +62,41 @@ class Spool:
 
     def path_of(self, job: Job, item: Input) -> Path:
         """Where an input of a job lies when no move of it is under way."""
-        name = item.dropped_as if job.place is Place.INBOX else job.name + item.suffix
-        return self.where(job.place, job.folder, name)
+        return self.where(job.place, job.folder, called(job, item))
 
     @contextmanager
     def reading(self, job: Job, item: Input) -> Iterator[BinaryIO]:
         """An input's bytes. Raises Refusal when it is gone or is no plain file any more, SpoolError else."""
-        path = self.path_of(job, item).relative_to(self.root / job.place)
-        with self.in_place(job.place, path.as_posix()) as file:
+        with self.in_place(job.place, join(job.folder, called(job, item))) as file:
             yield file
 
     @contextmanager
-    def in_place(self, place: Place, path: str) -> Iterator[BinaryIO]:
-        """The bytes of a file below one of the four folders. Raises as `reading` does."""
-        with _spool_errors(), self._believing(), opened(self.root / place, path) as file:
+    def in_place(self, place: Place, path: str, *, shared: bool = False) -> Iterator[BinaryIO]:
+        """The bytes of a file below one of the four folders. Raises as `reading` does.
+
+        Args:
+            place: one of them.
+            path: the way down from there.
+            shared: it may have other names too, as an output may.
+        """
+        with _spool_errors(), self._believing(), opened(self.root / place, path, shared=shared) as file:
             yield file
 
     def referred(self, path: str) -> AbstractContextManager[BinaryIO]:
         """A referred file's bytes, by its path below the inbox. Raises as `reading` does."""
         return self.in_place(Place.INBOX, path)
+
+    def look(self, place: Place, folder: str, name: str) -> os.stat_result | None:
+        """What lies under a name, a link as a link; None for nothing.
+
+        Raises:
+            SpoolError: nobody can tell; a share that is gone is no empty one.
+        """
+        with self._entered(place, folder) as open_folder:
+            found = Spot(open_folder, name).look()
+        if found is None:
+            self._be_at_home()
+        return found
 
     def free_name(
         self, place: Place, folder: str, wanted: str, suffixes: Iterable[str], *, after: int = 0
@@ -87,12 +109,15 @@ class Spool:
             wanted: what the group would like to be called.
             suffixes: those of all its files, outputs included.
             after: how many names not to try, because they turned out to be taken.
+
+        Where nobody can look it is the first of them: whoever moves files there replaces nothing.
         """
-        directory = self.where(place, folder)
         # What another group of this name would have counts too, so that outputs and records never meet.
         endings = {*suffixes, *RECORDS, *MEDIA_SUFFIXES, SIDECAR}
         names = (numbered(wanted, n) for n in count(after + 1))
-        return next(n for n in names if not any(os.path.lexists(directory / (n + e)) for e in endings))
+        with suppress(SpoolError), self._entered(place, folder) as found:
+            return next(n for n in names if not any(Spot(found, n + e).look() for e in endings))
+        return numbered(wanted, after + 1)
 
     def carry(self, job: Job, outputs: Mapping[str, Output] | None = None) -> list[str]:
         """Take a job's files where the ledger says that they are being taken.
@@ -109,32 +134,33 @@ class Spool:
             OutputGone: an output is at neither end.
             SpoolError: the move failed midway; it can be repeated.
         """
-        legs = self._legs(job, outputs or {})
-        with _spool_errors():
-            for place in (job.place, job.target):
-                self.where(place or job.place, "").stat()  # a share that is not there is no empty one
+        outputs = outputs or {}
+        with _spool_errors(), journey(self.root, job, outputs) as legs:
             missing = carry(legs)
             if missing:
                 self._be_at_home()
-            if set(missing) & {output.staged for output in (outputs or {}).values()}:
+            gone = {output.staged for output in outputs.values()} & set(missing)
+            if gone:
                 go_back(legs)  # its siblings are fetched again with it, and must not stand in their own way
-        if gone := {output.staged for output in (outputs or {}).values()} & set(missing):
+        if gone:
             raise OutputGone(f"{', '.join(sorted(gone))} is gone: the output has to be fetched again")
         return missing
-
-    def _legs(self, job: Job, outputs: Mapping[str, Output]) -> list[Leg]:
-        legs = [self._output_leg(job, suffix, output) for suffix, output in outputs.items()]
-        return legs + [
-            Leg(self.path_of(job, i), self._target(job, i.suffix), of_input(i)) for i in job.inputs
-        ]
-
-    def _output_leg(self, job: Job, suffix: str, output: Output) -> Leg:
-        staged = self.staging(job, output.staged)
-        return Leg(staged, self._target(job, suffix), of_output(output, staged))
 
     def staging(self, job: Job, name: str) -> Path:
         """Where an output is written before it has a final name: hidden, on the same filesystem."""
         return self.where(Place.PROCESSING, job.folder, name)
+
+    @contextmanager
+    def stage(self, job: Job, name: str) -> Iterator[BinaryIO]:
+        """A new file there; what an earlier try, or anybody else, has left under the name goes away.
+
+        Raises:
+            SpoolError: it cannot be made.
+        """
+        with self._entered(Place.PROCESSING, job.folder, make=True) as folder:
+            file = Spot(folder, name).fresh(MODE)
+        with file:
+            yield file
 
     def record(self, job: Job, ending: str, text: str, *, target: bool) -> None:
         """Write a record beside a job's files, whole or not at all.
@@ -146,39 +172,65 @@ class Spool:
             target: beside where the files are being taken, instead of where they are.
 
         Raises:
-            NameTaken: a record of another job has that name.
+            NameTaken: something else has that name, a record of another job or whatever it is.
             SpoolError: it could not be written.
         """
-        path = self._target(job, ending) if target else self.where(job.place, job.folder, job.name + ending)
-        with _spool_errors():
-            if path.exists() and _owner(path) != job.id:
-                raise NameTaken(f"{path} belongs to another job")
-            temporary = path.with_name(f".{job.id}{ending}.part")
-            _write(temporary, text)
-            temporary.replace(path)
-            sync_folder(path.parent)
+        place, name = (job.target, job.target_name) if target else (job.place, job.name)
+        assert place is not None
+        with self._entered(place, job.folder) as folder:
+            half = Spot(folder, f".{job.id}{ending}.part")
+            post(Spot(folder, f"{name}{ending}"), text, job=job.id, half=half)
 
     def withdraw(self, job: Job, ending: str, *, place: Place, name: str) -> None:
-        """Remove a record of this job that no longer holds."""
-        path = self.where(place, job.folder, name + ending)
-        with _spool_errors(), suppress(FileNotFoundError):
-            if _owner(path) == job.id:
-                path.unlink()
+        """Remove a record of this job that no longer holds. Raises SpoolError."""
+        self.take_down(place, job.folder, name + ending, job=job.id)
 
-    def duplicate(self, source: Path, target: Path, *, sha256: str) -> bool:
-        """Give an output a second name. False when it is not there, or not what it was. Raises SpoolError."""
-        with _spool_errors():
-            return duplicate(source, target, sha256=sha256)
+    def take_down(self, place: Place, folder: str, name: str, *, job: str) -> None:
+        """The same for a record by its name, and a job by its id."""
+        with self._entered(place, folder) as found:
+            take_down(Spot(found, name), job=job)
+
+    def duplicate(
+        self, job: Job, staged: str, output: Output, *, of: Job, suffix: str, theirs: "Spool"
+    ) -> bool:
+        """Give the output of another job a second name, where those of a job are staged.
+
+        Args:
+            job, staged: for whom, and the name.
+            output: what it has to be.
+            of, suffix: whose it is, and the suffix of its name there.
+            theirs: that job's folders.
+
+        Returns:
+            False when it is not there, or not what it was.
+
+        Raises:
+            SpoolError: the folders are in trouble.
+        """
+        with (
+            _spool_errors(),
+            entered(theirs.root / of.place, of.folder) as there,
+            self._entered(Place.PROCESSING, job.folder, make=True) as here,
+        ):
+            found = duplicate(Spot(there, of.name + suffix), Spot(here, staged), sha256=output.sha256)
+        if not found:
+            theirs._be_at_home()  # noqa: SLF001 - a spool like this one
+        return found
 
     def tidy(self, job: Job) -> None:
         """Remove what a filed job leaves in processing/: halves of files, folders that are empty."""
-        folder = job.folder
-        with suppress(OSError):
-            for half in self.where(Place.PROCESSING, folder).glob(f".{job.id}*.part"):
-                half.unlink()
-            while folder:
-                self.where(Place.PROCESSING, folder).rmdir()
-                folder = folder.rpartition("/")[0]
+        with suppress(SpoolError), self._entered(Place.PROCESSING, job.folder) as folder:
+            for name in folder.names():
+                if name.startswith(f".{job.id}") and name.endswith(".part"):
+                    Spot(folder, name).unlink()
+            self._remove_empty(job.folder)
+
+    def _remove_empty(self, folder: str) -> None:
+        """Remove a folder in processing/ and those above it. Raises SpoolError at one that is not empty."""
+        while folder:
+            folder, _, name = folder.rpartition("/")
+            with self._entered(Place.PROCESSING, folder) as above:
+                Spot(above, name).remove_folder()
 
     def present(self, job: Job, place: Place, name: str) -> bool:
         """Whether anything lies where the job's inputs would lie under that name.
@@ -186,18 +238,16 @@ class Spool:
         Raises:
             SpoolError: nobody can tell; a share that is gone is no empty one.
         """
-        with _spool_errors():
-            self.where(place, "").stat()
-            paths = [self.where(place, job.folder, name + item.suffix) for item in job.inputs]
-            found = any(_exists(path) for path in paths)
-            if not found:
-                self._be_at_home()
-            return found
+        with self._entered(place, job.folder) as folder:
+            found = any(Spot(folder, name + item.suffix).look() for item in job.inputs)
+        if not found:
+            self._be_at_home()
+        return found
 
     def is_unchanged(self, job: Job) -> bool:
         """Whether a job's inputs still are as they were when it was judged. Raises SpoolError."""
-        with _spool_errors():
-            return all(_is_as_seen(self.path_of(job, item), item) for item in job.inputs)
+        with self._entered(job.place, job.folder) as folder:
+            return all(_is_as_seen(Spot(folder, called(job, item)), item) for item in job.inputs)
 
     def digest(self, job: Job, item: Input) -> str:
         """The SHA-256 of what lies in an input's place. Raises as `reading` does."""
@@ -206,8 +256,8 @@ class Spool:
 
     def go_back(self, job: Job, outputs: Mapping[str, Output]) -> None:
         """Take back what `carry` has carried, for its name turned out to be no good."""
-        with _spool_errors():
-            go_back(self._legs(job, outputs))
+        with _spool_errors(), journey(self.root, job, outputs) as legs:
+            go_back(legs)
 
     @contextmanager
     def _believing(self) -> Iterator[None]:
@@ -224,44 +274,17 @@ class Spool:
         if self.ground is not None and survey_ground(self.root) != self.ground:
             raise SpoolError(f"{self.root} is not the folder that it was: what is not there is not gone")
 
-    def _target(self, job: Job, suffix: str) -> Path:
-        assert job.target is not None
-        assert job.target_name is not None
-        return self.where(job.target, job.folder, job.target_name + suffix)
+    @contextmanager
+    def _entered(self, place: Place, folder: str, *, make: bool = False) -> Iterator[Folder]:
+        """A folder below one of the four; trouble with it, and in the block, is a SpoolError."""
+        with _spool_errors(), entered(self.root / place, folder, make=make) as found:
+            yield found
 
 
-def _owner(path: Path) -> str | None:
-    """The job that a record belongs to; None for what is none of ours, whatever it is."""
-    try:
-        with opened(path.parent, path.name) as file:
-            return owner_of(file.read(MOST_BYTES + 1))
-    except Refusal:
-        return None
-
-
-def _write(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with path.open("x", encoding="utf-8") as file:  # never through a link that somebody has put there
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _exists(path: Path) -> bool:
-    """As `os.path.lexists`, which takes every trouble for absence."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def _is_as_seen(path: Path, item: Input) -> bool:
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return (found.st_size, found.st_mtime_ns, found.st_ino) == (item.size, item.mtime_ns, item.ino)
+def _is_as_seen(spot: Spot, item: Input) -> bool:
+    found = spot.look()
+    seen = (item.size, item.mtime_ns, item.ino)
+    return found is not None and (found.st_size, found.st_mtime_ns, found.st_ino) == seen
 
 
 @contextmanager

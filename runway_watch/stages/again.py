@@ -1,7 +1,7 @@
 """A failed drop looked at once more where it lies: what became of its files, and of its wish."""
 
 from runway_watch.drops import Group
-from runway_watch.job import Input, Job
+from runway_watch.job import Job
 from runway_watch.settle import Sight
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Spool
@@ -26,13 +26,7 @@ def judge_again(was: Job, *, spool: Spool, desk: Desk, layers: tuple[Sidecar, ..
 
 
 def sights_of(job: Job, *, spool: Spool) -> list[Sight] | None:
-    """A look at each of a job's files in its place; None when one is not there. Raises OSError."""
-    try:
-        return [_sight(spool, job, item) for item in job.inputs]
-    except FileNotFoundError:
-        return None
-
-
-def _sight(spool: Spool, job: Job, item: Input) -> Sight:
-    found = spool.where(job.place, job.folder, job.name + item.suffix).lstat()
-    return Sight(found.st_size, found.st_mtime_ns, found.st_ino)
+    """A look at each of a job's files in its place; None when one is not there. Raises SpoolError."""
+    found = [spool.look(job.place, job.folder, job.name + item.suffix) for item in job.inputs]
+    seen = [Sight(each.st_size, each.st_mtime_ns, each.st_ino) for each in found if each is not None]
+    return seen if len(seen) == len(found) else None

@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from runway_watch.api import Courier, Received
 from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
-from runway_watch.hands import Hands
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
 from runway_watch.media import is_whole, sniff
 from runway_watch.spool import Spool
@@ -30,9 +29,7 @@ async def collect(
     """Fetch all outputs. Done brings `outputs`; an expired address is Later(EXPIRED)."""
     try:
         outputs = [
-            await _fetch(
-                url, spool.staging(job, staged_name(job, generation, k)), courier, max_bytes, spool.hands
-            )
+            await _fetch(url, job, staged_name(job, generation, k), courier, spool, max_bytes)
             for k, url in enumerate(urls, 1)
         ]
     except Expired as error:
@@ -57,23 +54,11 @@ class _Unsafe(Exception):
     """The output is not of a kind that may be filed."""
 
 
-async def _fetch(url: str, path: Path, courier: Courier, max_bytes: int, hands: Hands) -> Output:
-    async with hands.lend(_staging(path)) as file:
+async def _fetch(url: str, job: Job, name: str, courier: Courier, spool: Spool, max_bytes: int) -> Output:
+    async with spool.hands.lend(spool.stage(job, name)) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await file(_examine, path, received)
-    return Output(path.name, extension, received.sha256, received.size)
-
-
-@contextmanager
-def _staging(path: Path) -> Iterator[BinaryIO]:
-    """A new file under the hidden name; what an earlier try, or anybody else, has left there goes away."""
-    with _of_folder(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.fdopen(os.open(path, flags, 0o640), "r+b")
-    with file:
-        yield file
+        extension = await file(_examine, spool.staging(job, name), received)
+    return Output(name, extension, received.sha256, received.size)
 
 
 @contextmanager

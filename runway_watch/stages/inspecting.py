@@ -80,7 +80,7 @@ def read_sidecar(candidate: Candidate, desk: Desk, findings: Findings) -> Sideca
         size = file.seek(0, 2)
     findings.digests[name] = hashlib.sha256(raw).hexdigest()
     if candidate.patient and sidecar.is_unfilled(raw):
-        return Waits(f"{name} is still being written", soon=True)
+        return Waits(f"{name} is empty, or still being written", soon=True)
     return sidecar.parse(raw if size <= sidecar.MAX_BYTES else bytes(size), name=name)
 
 

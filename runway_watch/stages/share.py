@@ -1,5 +1,6 @@
 """Share: give a drop the outputs of an earlier one that asked for the same. Nothing is paid for."""
 
+import stat
 from collections.abc import Sequence
 
 from runway_watch.errors import SpoolError
@@ -30,9 +31,8 @@ def share(
     try:
         for k, (suffix, output) in enumerate(endings(calls).items(), 1):
             name = staged_name(job, call, k)
-            source = theirs.where(leader.place, leader.folder, leader.name + suffix)
-            if not spool.duplicate(source, spool.staging(job, name), sha256=output.sha256):
-                return gone(f"{source.name} is not there any more, or was changed")
+            if not spool.duplicate(job, name, output, of=leader, suffix=suffix, theirs=theirs):
+                return gone(f"{leader.name}{suffix} is not there any more, or was changed")
             found.append(Output(name, output.extension, output.sha256, output.size))
     except SpoolError as error:
         return folder_trouble(error)
@@ -40,12 +40,16 @@ def share(
 
 
 def is_there(leader: Job, calls: Sequence[Generation], *, spool: Spool) -> bool:
-    """Whether a job has something to share, or will have; by the names of its outputs alone."""
+    """Whether a job has something to share, or will have; by the names of its outputs alone.
+
+    Raises:
+        SpoolError: nobody can tell; a share that is gone is no empty one.
+    """
     if leader.state is not State.DONE:
         return True
-    found = endings(calls)
-    paths = (spool.where(leader.place, leader.folder, leader.name + ending) for ending in found)
-    return bool(found) and all(path.is_file() for path in paths)
+    names = [leader.name + ending for ending in endings(calls)]
+    found = (spool.look(leader.place, leader.folder, name) for name in names)
+    return bool(names) and all(each is not None and stat.S_ISREG(each.st_mode) for each in found)
 
 
 def gone(why: str) -> Never:

@@ -1,0 +1,7 @@
+"""What happened, told in one place: one line per transition, after its commit, without secrets."""
+
+from runway_watch.log.lines import about, ending, say, transition
+from runway_watch.log.outlet import set_up
+from runway_watch.log.overhearing import overhear
+
+__all__ = ["about", "ending", "overhear", "say", "set_up", "transition"]
