@@ -23,6 +23,7 @@ from tests import mounting
 from tests.forked import REPOSITORY
 from tests.harness import Site, eventually, simulator
 from tests.passthrough import Share, needs_fuse, passthrough
+from tests.passthrough_gate import Fault, Gate
 
 pytestmark = needs_fuse
 
@@ -253,6 +254,16 @@ def test_a_fault_may_be_for_a_part_of_the_tree(share: Share) -> None:
 def test_a_fault_of_an_operation_that_there_is_not_is_refused(share: Share) -> None:
     with pytest.raises(ValueError, match="readfile"):
         share.fail(errno.EIO, only={"readfile"})
+
+
+def test_what_nobody_heals_hangs_once_and_then_fails_at_once() -> None:
+    gate = Gate(lacks=())
+    gate.add(Fault(frozenset(), "", seconds=0.3, code=errno.ETIMEDOUT))
+    began = time.monotonic()
+    assert code(lambda: gate.enter("read", ["/"])) == errno.ETIMEDOUT
+    hung = time.monotonic() - began
+    assert [code(lambda: gate.enter("read", ["/"])) for _ in range(9)] == [errno.ETIMEDOUT] * 9
+    assert hung >= 0.3 > time.monotonic() - began - hung
 
 
 def test_calls_that_hang_stop_no_others_and_end_when_it_is_healed(
