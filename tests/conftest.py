@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 import pytest
 import structlog
 
+from tests import mounting, passthrough
 from tests.harness import AUTHORITY
 
 os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
@@ -29,6 +30,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         report.outcome, report.longrepr = "failed", f"in CI nothing is skipped, and this was: {why}"
     return report
+
+
+@pytest.fixture(scope="session")
+def mounts() -> None:
+    """For tests that mount something: see `mounting.needs_mount`."""
+    if why := mounting.why_not():
+        pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def fuse() -> None:
+    """For tests on a share that breaks: see `passthrough.needs_fuse`."""
+    if why := passthrough.why_not():
+        pytest.skip(why)
 
 
 @pytest.fixture(autouse=True)

@@ -9,24 +9,26 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+needs_mount = pytest.mark.usefixtures("mounts")
+"""A test with this mark is skipped, with the reason, where nobody may mount; or fails, in CI."""
+
 MOUNTS = Path("/proc/self/mountinfo")
 
 
-@cache
 def why_not() -> str:
     """Why nothing can be mounted on this machine; "" when it can."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with tmpfs(Path(folder), 1 << 16):
                 return ""
-        except (FileNotFoundError, subprocess.CalledProcessError) as error:
-            said = error.stderr if isinstance(error, subprocess.CalledProcessError) else str(error)
-            return f"nothing may be mounted here: {said.strip()}"
+        except FileNotFoundError as error:
+            return f"nothing may be mounted here: {error}"
+        except subprocess.CalledProcessError as error:
+            return f"nothing may be mounted here: {error.stderr}".splitlines()[0]
 
 
 @contextmanager
@@ -71,6 +73,3 @@ def is_mounted(folder: Path) -> bool:
 
 def _run(*words: str | Path) -> None:
     subprocess.run(words, check=True, capture_output=True, text=True)
-
-
-needs_mount = pytest.mark.skipif(bool(why_not()), reason=why_not())

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
-from functools import cache
 from importlib.util import find_spec
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -25,6 +24,9 @@ from tests import mounting
 from tests.forked import Forked
 from tests.passthrough_gate import Fault, known
 
+needs_fuse = pytest.mark.usefixtures("fuse")
+"""A test with this mark is skipped, with the reason, where there is no FUSE; or fails, in CI."""
+
 HANG_SECONDS = 90.0
 """The longest that a call hangs: not even SIGKILL ends who made it, and that may be the test itself."""
 
@@ -32,7 +34,6 @@ _ANSWER_SECONDS = 30.0
 _LIBRARY, _DEVICE = "fuse3", Path("/dev/fuse")
 
 
-@cache
 def why_not() -> str:
     """Why there is no FUSE on this machine; "" when there is."""
     if find_spec("mfusepy") is None:
@@ -44,9 +45,6 @@ def why_not() -> str:
     if os.geteuid() == 0:
         return mounting.why_not()
     return "" if shutil.which("fusermount3") else "fusermount3 is not installed"
-
-
-needs_fuse = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 class Share:

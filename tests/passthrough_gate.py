@@ -18,7 +18,7 @@ OPERATIONS = frozenset(
 (RENAME_NOREPLACE) is `renameat2`, and who closes a file waits for its `flush`, not for its `release`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Fault:
     """What happens to calls: they wait, and then they fail or go on.
 
@@ -94,4 +94,5 @@ class Gate:
         is_healed = self._changed.wait_for(lambda: fault not in self._faults, fault.seconds)
         self._waiting -= 1
         if fault.code and not is_healed:
+            fault.seconds = 0.0  # what nobody healed in its time fails at once from now on
             raise OSError(fault.code, os.strerror(fault.code))

@@ -23,6 +23,7 @@ from tests import mounting
 from tests.forked import REPOSITORY
 from tests.harness import Site, eventually, simulator
 from tests.passthrough import Share, needs_fuse, passthrough
+from tests.passthrough_gate import Fault, Gate
 
 pytestmark = needs_fuse
 
@@ -143,9 +144,14 @@ def test_the_doing_of_another_machine_is_seen_at_once_and_no_event_tells_of_it(s
     observer.start()
     try:
         file = put(share, "hidden.png", b"1")
-        assert file.read_bytes() == b"1"
+        assert file.stat().st_size == 1
         put(share, "hidden.png", b"22")
-        assert (file.stat().st_size, file.read_bytes()) == (2, b"22")
+        assert file.stat().st_size == 2
+        with file.open("rb", buffering=0) as opened:
+            assert opened.read() == b"22"
+            put(share, "hidden.png", b"333")
+            assert os.pread(opened.fileno(), 9, 0) == b"333"
+        assert not (share.folder / "renamed.png").exists()
         (share.backing / "hidden.png").rename(share.backing / "renamed.png")
         assert listed(share.folder) == ["renamed.png"]
         assert not file.exists()
@@ -188,7 +194,9 @@ def test_a_file_is_moved_and_never_replaced_whatever_a_share_lacks(tmp_path: Pat
 def test_a_read_fails_until_it_is_healed_and_nothing_else_does(share: Share) -> None:
     file = put(share, "cat.png")
     with file.open("rb", buffering=0) as opened:
+        assert opened.read() == b"whole"
         share.fail(errno.EIO, only={"read"})
+        opened.seek(0)
         assert code(opened.read) == errno.EIO
         assert listed(share.folder) == ["cat.png"]
         (share.folder / "dog.png").write_bytes(b"dog")
@@ -246,6 +254,16 @@ def test_a_fault_may_be_for_a_part_of_the_tree(share: Share) -> None:
 def test_a_fault_of_an_operation_that_there_is_not_is_refused(share: Share) -> None:
     with pytest.raises(ValueError, match="readfile"):
         share.fail(errno.EIO, only={"readfile"})
+
+
+def test_what_nobody_heals_hangs_once_and_then_fails_at_once() -> None:
+    gate = Gate(lacks=())
+    gate.add(Fault(frozenset(), "", seconds=0.3, code=errno.ETIMEDOUT))
+    began = time.monotonic()
+    assert code(lambda: gate.enter("read", ["/"])) == errno.ETIMEDOUT
+    hung = time.monotonic() - began
+    assert [code(lambda: gate.enter("read", ["/"])) for _ in range(9)] == [errno.ETIMEDOUT] * 9
+    assert hung >= 0.3 > time.monotonic() - began - hung
 
 
 def test_calls_that_hang_stop_no_others_and_end_when_it_is_healed(
@@ -375,15 +393,17 @@ def test_nothing_stays_of_a_share_whose_process_was_killed_by_somebody(tmp_path:
 
 
 WHO_IS_KILLED = """
-import os, sys
+import subprocess, sys
 from pathlib import Path
+from tests.harness import eventually
 from tests.passthrough import passthrough
 
 base = Path(sys.argv[1])
 with passthrough(base / "backing", base / "share") as share:
     share.hang()
-    print(*share.pids, flush=True)
-    sys.stdin.read()
+    with subprocess.Popen(["ls", share.folder], stderr=subprocess.DEVNULL) as hanging:
+        eventually(lambda: share.waiting)
+        print(hanging.pid, *share.pids, flush=True)
 """
 
 
@@ -391,16 +411,15 @@ def test_nothing_stays_of_a_share_whose_test_is_killed(tmp_path: Path) -> None:
     (tmp_path / "backing").mkdir()
     with subprocess.Popen(
         [sys.executable, "-c", WHO_IS_KILLED, tmp_path],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=REPOSITORY,
     ) as test:
         assert test.stdout is not None
-        pid = int(test.stdout.readline())
-        assert is_alive(pid)
+        pids = [int(pid) for pid in test.stdout.readline().split()]
+        assert len([pid for pid in pids if is_alive(pid)]) == 2
         assert mounting.is_mounted(tmp_path / "share")
         test.kill()
-    eventually(lambda: not is_alive(pid), what="the end of the share's process")
+    eventually(lambda: not [pid for pid in pids if is_alive(pid)], what="the end of both processes")
     assert not mounting.is_mounted(tmp_path / "share")
 
 
