@@ -190,6 +190,7 @@ class Site:
     runway: Runway
     settings: Mapping[str, Any] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)  # sha256 of every file that was ever dropped
+    others: list[Path] = field(default_factory=list)  # the roots of its other watches
 
     def __post_init__(self) -> None:
         self.root, self.ledger = self.base / "root", self.base / "state/ledger.sqlite3"
@@ -312,7 +313,7 @@ class Site:
     def verify(self) -> None:
         """All invariants hold. Only while no daemon is running."""
         invariants.check(
-            self.root,
+            [self.root, *self.others],
             self.ledger,
             self.runway.bill(),
             key=self.runway.key,

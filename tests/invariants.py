@@ -9,7 +9,7 @@ import json
 import sqlite3
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,16 @@ Row = dict[str, Any]
 class Facts:
     """What the disk and the bill say."""
 
-    root: Path
+    roots: Sequence[Path]
     jobs: list[Row]
     calls: dict[str, list[Row]]
     history: dict[str, list[Row]]
     tasks: dict[str, list[Row]]  # by prompt
+
+    def home(self, job: Row) -> Path:
+        """The root that has a job's files."""
+        root = Path(job["root"])
+        return root if root in self.roots else self.roots[0]
 
     def tasks_of(self, job: Row) -> list[Row]:
         """The tasks that were made for a job, known to the ledger or not."""
@@ -46,33 +51,39 @@ class Facts:
 
 
 def check(
-    root: Path, ledger: Path, bill: Mapping[str, Any], *, key: str, dropped: Mapping[str, int], logs: Path
+    roots: Sequence[Path],
+    ledger: Path,
+    bill: Mapping[str, Any],
+    *,
+    key: str,
+    dropped: Mapping[str, int],
+    logs: Path,
 ) -> None:
     """Fail unless I1 to I7 hold.
 
     Args:
-        root: the watch's root.
+        roots: those of all watches.
         ledger: the SQLite file.
         bill: as the simulator gives it.
         key: what must be nowhere.
         dropped: how many files of each SHA-256 were dropped.
         logs: a folder with what the daemons wrote to standard error.
     """
-    facts = _read(root, ledger, bill)
+    facts = _read(roots, ledger, bill)
     problems = [
         *(f"I1 {p}" for p in _paid_once(facts)),
-        *(f"I2 {p}" for p in _nothing_lost(root, dropped)),
+        *(f"I2 {p}" for p in _nothing_lost(roots, dropped)),
         *(f"I3 {p}" for p in _rows_and_files(facts)),
         *(f"I4 {p}" for p in _whole_outputs(facts)),
         *(f"I5 {p}" for p in _credits(facts)),
-        *(f"I6 {p}" for p in _no_key(key, (root, ledger.parent, logs))),
+        *(f"I6 {p}" for p in _no_key(key, (*roots, ledger.parent, logs))),
         *(f"I7 {p}" for p in _integrity(ledger)),
         *(f"a bug: {p}" for p in _bugs(logs)),
     ]
     assert not problems, "\n".join(problems)
 
 
-def _read(root: Path, ledger: Path, bill: Mapping[str, Any]) -> Facts:
+def _read(roots: Sequence[Path], ledger: Path, bill: Mapping[str, Any]) -> Facts:
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as db:
         db.row_factory = sqlite3.Row
         jobs = [_job(dict(row)) for row in db.execute("SELECT * FROM jobs")]
@@ -81,7 +92,7 @@ def _read(root: Path, ledger: Path, bill: Mapping[str, Any]) -> Facts:
     tasks: dict[str, list[Row]] = {}
     for task in bill["tasks"]:
         tasks.setdefault(task["body"].get("promptText", ""), []).append(task)
-    return Facts(root, jobs, calls, history, tasks)
+    return Facts(roots, jobs, calls, history, tasks)
 
 
 def _job(row: Row) -> Row:
@@ -110,12 +121,11 @@ def _paid_once(facts: Facts) -> list[str]:
     return problems
 
 
-def _nothing_lost(root: Path, dropped: Mapping[str, int]) -> list[str]:
+def _nothing_lost(roots: Sequence[Path], dropped: Mapping[str, int]) -> list[str]:
     there: Counter[str] = Counter()
-    for place in PLACES:
-        for path in (root / place).rglob("*"):
-            if path.is_file():
-                there[_digest(path)] += 1
+    for path in (path for root in roots for place in PLACES for path in (root / place).rglob("*")):
+        if path.is_file():
+            there[_digest(path)] += 1
     wrong = {sha: (there[sha], n) for sha, n in dropped.items() if there[sha] != n}
     return [f"{sha}: found {found} times, dropped {n} times" for sha, (found, n) in wrong.items()]
 
@@ -126,7 +136,7 @@ def _rows_and_files(facts: Facts) -> list[str]:
         if job["target"]:  # on its way: I2 says that nothing is lost, start-up brings it home
             places = {job["place"]: job["name"], job["target"]: job["target_name"]}
             known |= {
-                facts.root / place / job["folder"] / (name + suffix)
+                facts.home(job) / place / job["folder"] / (name + suffix)
                 for place, name in places.items()
                 for suffix in _suffixes(job)
             }
@@ -135,7 +145,7 @@ def _rows_and_files(facts: Facts) -> list[str]:
             problems.append(f"{job['id']} is {job['state']} in {job['place']}/")
         if job["state"] not in OVER and job["place"] != "processing":
             problems.append(f"{job['id']} is {job['state']} and at rest in {job['place']}/")
-        folder = facts.root / job["place"] / job["folder"]
+        folder = facts.home(job) / job["place"] / job["folder"]
         for item in job["inputs"]:
             path = folder / (job["name"] + item["suffix"])
             if not path.is_file():
@@ -144,8 +154,8 @@ def _rows_and_files(facts: Facts) -> list[str]:
                 problems.append(f"{job['id']}: {path} is another file")
         known |= {folder / (job["name"] + suffix) for suffix in _suffixes(job)}
         known |= {folder / (job["name"] + suffix) for suffix, _ in _outputs(facts, job)}
-    for place in ("processing", "done", "failed"):
-        strangers = (path for path in (facts.root / place).rglob("*") if path not in known)
+    for folder in (root / place for root in facts.roots for place in ("processing", "done", "failed")):
+        strangers = (path for path in folder.rglob("*") if path not in known)
         problems += [
             f"{path} belongs to no row"
             for path in strangers
@@ -169,7 +179,7 @@ def _outputs(facts: Facts, job: Row) -> list[tuple[str, Row]]:
 def _whole_outputs(facts: Facts) -> list[str]:
     problems = _leftovers(facts)
     for job in (job for job in facts.jobs if job["state"] == "done"):
-        folder = facts.root / job["place"] / job["folder"]
+        folder = facts.home(job) / job["place"] / job["folder"]
         record = folder / f"{job['name']}.result.toml"
         if not record.is_file():
             problems.append(f"{job['id']}: no {record.name}")
@@ -190,7 +200,7 @@ def _whole_outputs(facts: Facts) -> list[str]:
         if (folder / f"{job['name']}.error.toml").exists():
             problems.append(f"{job['id']}: done, with an error file")
     for job in (job for job in facts.jobs if job["state"] in ("failed", "cancelled")):
-        record = facts.root / job["place"] / job["folder"] / f"{job['name']}.error.toml"
+        record = facts.home(job) / job["place"] / job["folder"] / f"{job['name']}.error.toml"
         if not record.is_file() or tomllib.loads(record.read_text())["job"] != job["id"]:
             problems.append(f"{job['id']}: no {record.name} of its own")
     return problems
@@ -225,7 +235,7 @@ def _credits(facts: Facts) -> list[str]:
 
 def _record(facts: Facts, job: Row) -> Row:
     """The error file of a job that failed."""
-    path = facts.root / job["place"] / job["folder"] / f"{job['name']}.error.toml"
+    path = facts.home(job) / job["place"] / job["folder"] / f"{job['name']}.error.toml"
     return tomllib.loads(path.read_text())
 
 

@@ -38,6 +38,7 @@ def site(stand_in: Runway, tmp_path: Path) -> Site:
 
 def watch_also(site: Site, root: Path) -> None:
     """Have the daemon serve one more root."""
+    site.others.append(root)
     with site.config.open("a") as file:
         file.write(f'[[watch]]\nroot = "{root}"\nsettle_seconds = 0.05\nscan_seconds = 0.5\n')
 

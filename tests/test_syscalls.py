@@ -180,7 +180,7 @@ def goes_on(site: Site) -> str:
 
 def ended(site: Site) -> str:
     """Look at everything when it is over. Returns the state in which the job ended."""
-    invariants.check(site.root, site.ledger, bill(site), key=KEY, dropped=site.dropped, logs=site.logs)
+    invariants.check([site.root], site.ledger, bill(site), key=KEY, dropped=site.dropped, logs=site.logs)
     [state] = site.counts()
     if state == "held":
         assert site.rows("SELECT 1 FROM history WHERE event = 'doubt'")
