@@ -209,7 +209,8 @@ def _whole_outputs(facts: Facts) -> list[str]:
 def _leftovers(facts: Facts) -> list[str]:
     """Hidden files under which something is written: only in processing/, only for jobs that go on."""
     live = {job["id"] for job in facts.jobs if job["state"] not in OVER}
-    hidden = (path for place in PLACES for path in (facts.root / place).rglob(".*"))
+    places = (root / place for root in facts.roots for place in PLACES)
+    hidden = (path for place in places for path in place.rglob(".*"))
     return [
         f"{path} is left over"
         for path in hidden

@@ -5,14 +5,17 @@ anew under the old name, has another device or inode.
 """
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from runway_watch.errors import SpoolError
 from runway_watch.job import Place
+from runway_watch.spool.folder import Folder
+from runway_watch.spool.rename import move
+from runway_watch.spool.spot import Spot
 
 _TRIAL = b"runway-watch"
 
@@ -72,14 +75,14 @@ def make_folders(root: Path) -> None:
 
 
 def try_out(root: Path) -> None:
-    """Find out whether files can be written, read and removed.
+    """Find out whether files can be made, written, moved, opened, read and removed.
 
     Raises:
         SpoolError: they cannot. Want of room is no reason: another hold tells of that.
     """
     try:
-        with _spool_errors(root):
-            _write_and_read(root / Place.PROCESSING)
+        with _spool_errors(root), Folder.top(root / Place.PROCESSING) as folder:
+            _use(folder)
     except SpoolError as error:
         if not error.is_full:
             raise
@@ -90,16 +93,22 @@ def _read(folder: Path) -> None:
         next(entries, None)
 
 
-def _write_and_read(folder: Path) -> None:
-    fd, name = tempfile.mkstemp(prefix=".runway-watch-", suffix=".part", dir=folder)
+def _use(folder: Folder) -> None:
+    name = f".runway-watch-{secrets.token_hex(8)}"
+    written, moved = Spot(folder, f"{name}.part"), Spot(folder, f"{name}-moved.part")
     try:
-        os.write(fd, _TRIAL)
-        os.fsync(fd)
-        if os.pread(fd, len(_TRIAL), 0) != _TRIAL:
-            raise SpoolError(f"{folder}: what was written there is not what is read")
+        with written.fresh(0o600) as file:
+            file.write(_TRIAL)
+            file.flush()
+            os.fsync(file.fileno())
+        move(written, moved)
+        with moved.reading() as file:
+            if file.read() != _TRIAL:
+                raise SpoolError(f"{folder.path}: what was written there is not what is read")
     finally:
-        os.close(fd)
-        Path(name).unlink()
+        for spot in (written, moved):
+            with suppress(FileNotFoundError):
+                spot.unlink()
 
 
 @contextmanager
