@@ -102,14 +102,15 @@ class Share:
         return waiting
 
     def _ask(self, *words: Any) -> Any:
+        assert self._servers, f"nothing serves {self.folder}: it was killed"
         return self._servers[-1].ask(*words)
+
+    # -- mounts ----------------------------------------------------------------------------------------
 
     @property
     def pids(self) -> list[int]:
         """The processes that serve it: one for each time that it was mounted."""
         return [server.pid for server in self._servers]
-
-    # -- mounts ----------------------------------------------------------------------------------------
 
     def mount(self, *, read_only: bool = False) -> None:
         """Mount it, healthy, with an `st_dev` that it never had."""

@@ -1,15 +1,12 @@
-"""The process behind a share of the tests: what is asked for passes a gate, and goes to the backing folder.
+"""The process behind a share of the tests: it mounts the filesystem and does as the test tells it.
 
-Nothing is remembered between two calls, by the kernel neither: what anybody does to the backing folder is
-seen at the next look. Each call has a thread of its own: one that waits stops no other.
+The kernel remembers nothing of the share, so that every call arrives. Each has a thread of its own: one that
+waits stops no other. When the test has died there is nobody to unmount the share, and this process does.
 """
 
-import ctypes
 import os
-import stat
-import time
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Iterable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
@@ -18,7 +15,8 @@ from typing import Any
 import mfusepy
 
 from tests.mounting import detach
-from tests.passthrough_gate import OPERATIONS, Gate
+from tests.passthrough_files import Passthrough
+from tests.passthrough_gate import Gate
 
 _OPTIONS: dict[str, Any] = {
     "entry_timeout": 0,
@@ -34,10 +32,6 @@ _OPTIONS: dict[str, Any] = {
     "subtype": "passthrough",
     "foreground": True,
 }
-_UTIME_NOW, _UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2  # of utimensat(2): nanoseconds, beside no seconds
-_ATTRIBUTES = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_rdev", "st_size", "st_blksize", "st_blocks")
-_AT_FDCWD = -100
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def serve(control: Connection, backing: Path, folder: Path, lacks: Iterable[str], *, read_only: bool) -> None:
@@ -45,27 +39,29 @@ def serve(control: Connection, backing: Path, folder: Path, lacks: Iterable[str]
 
     Args:
         control: sends a word when it is mounted; then takes what is to be called of the gate or of the
-            filesystem, as a name with arguments, and sends what that returns. When its other end is closed,
-            nobody is left to unmount the folder: it is detached, and the process ends.
+            filesystem, as a name with arguments, and sends what that returns. When its other end is closed
+            the folder is detached, and the process ends.
         backing: the folder that has the files.
         folder: where they are to be seen.
         lacks: operations that it does not know.
         read_only: whether it is mounted so.
     """
     os.umask(0)  # the kernel has applied that of the process that calls
-    share = Passthrough(backing, Gate(lacks), control)
+    share = Passthrough(backing, Gate(lacks), partial(control.send, "mounted"))
     Thread(target=_obey, args=(control, share, folder), daemon=True).start()
     _Fuse(share, str(folder), ro=read_only, **_OPTIONS)
 
 
-def _obey(control: Connection, share: "Passthrough", folder: Path) -> None:
+def _obey(control: Connection, share: Passthrough, folder: Path) -> None:
     try:
         while True:
             name, *arguments = control.recv()
             control.send(getattr(share if name == "renumber" else share.gate, name)(*arguments))
-    except EOFError:
-        detach(folder)
-        os._exit(1)
+    except (EOFError, OSError):
+        try:
+            detach(folder)
+        finally:
+            os._exit(1)  # also when calls hang
 
 
 class _Fuse(mfusepy.FUSE):
@@ -77,143 +73,3 @@ class _Fuse(mfusepy.FUSE):
         else:
             self.operations.rename(*paths)
         return 0
-
-
-class Passthrough(mfusepy.Operations):
-    """The filesystem: each operation is done to the backing folder, once it has passed the gate."""
-
-    use_ns = True
-
-    def __init__(self, backing: Path, gate: Gate, control: Connection) -> None:
-        self._backing, self.gate, self._control = backing, gate, control
-        self._ages, self._seconds = 0, 0.0
-        for name in OPERATIONS:
-            setattr(self, name, self._guarded(name, getattr(self, name)))
-
-    def _guarded(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(work)
-        def through(path: str, *more: Any) -> Any:
-            self.gate.enter(name, [path, *(each for each in more[:1] if isinstance(each, str))])
-            return work(path, *more)
-
-        return through
-
-    def init(self, path: str) -> None:
-        """It is mounted."""
-        self._control.send("mounted")
-
-    def renumber(self, seconds: float) -> None:
-        """Have other inode numbers from now on, and others again after so many seconds, unless 0."""
-        self._ages, self._seconds = self._ages + 1, seconds
-
-    def _at(self, path: str) -> Path:
-        return self._backing / path[1:]
-
-    def _number(self, inode: int) -> int:
-        ages = self._ages + (int(time.monotonic() / self._seconds) if self._seconds else 0)
-        return inode + (ages << 32)
-
-    # -- names -----------------------------------------------------------------------------------------
-
-    def getattr(self, path: str, fh: int | None = None) -> dict[str, int]:
-        found = self._at(path).lstat() if fh is None else os.fstat(fh)
-        inode = found.st_ino if path == "/" else self._number(found.st_ino)
-        times = {name: getattr(found, f"{name}_ns") for name in ("st_atime", "st_mtime", "st_ctime")}
-        return {name: getattr(found, name) for name in _ATTRIBUTES} | times | {"st_ino": inode}
-
-    def readlink(self, path: str) -> str:
-        return str(self._at(path).readlink())
-
-    def mknod(self, path: str, mode: int, dev: int) -> None:
-        os.mknod(self._at(path), mode, dev)
-
-    def mkdir(self, path: str, mode: int) -> None:
-        self._at(path).mkdir(mode)
-
-    def unlink(self, path: str) -> None:
-        self._at(path).unlink()
-
-    def rmdir(self, path: str) -> None:
-        self._at(path).rmdir()
-
-    def symlink(self, path: str, leads_to: str) -> None:
-        self._at(path).symlink_to(leads_to)
-
-    def link(self, path: str, existing: str) -> None:
-        os.link(self._at(existing), self._at(path), follow_symlinks=False)
-
-    def rename(self, old: str, new: str) -> None:
-        self._at(old).rename(self._at(new))
-
-    def renameat2(self, old: str, new: str, flags: int) -> None:
-        paths = os.fsencode(self._at(old)), os.fsencode(self._at(new))
-        if _libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], flags):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-    def chmod(self, path: str, mode: int) -> None:
-        self._at(path).chmod(mode)
-
-    def chown(self, path: str, uid: int, gid: int) -> None:
-        os.chown(self._at(path), uid, gid, follow_symlinks=False)
-
-    def truncate(self, path: str, length: int) -> None:
-        os.truncate(self._at(path), length)
-
-    def utimens(self, path: str, times: tuple[int, int]) -> None:
-        was, now = self._at(path).lstat(), time.time_ns()
-        atime, mtime = (
-            {_UTIME_NOW: now, _UTIME_OMIT: before}.get(wanted, wanted)
-            for wanted, before in zip(times, (was.st_atime_ns, was.st_mtime_ns), strict=True)
-        )
-        os.utime(self._at(path), ns=(atime, mtime), follow_symlinks=False)
-
-    def statfs(self, path: str) -> dict[str, int]:
-        found = os.statvfs(self._at(path))
-        return {name: getattr(found, name) for name in dir(found) if name.startswith("f_")}
-
-    # -- files that are open ---------------------------------------------------------------------------
-
-    def create(self, path: str, mode: int, flags: int) -> int:
-        return os.open(self._at(path), flags | os.O_CREAT, mode)
-
-    def open(self, path: str, flags: int) -> int:
-        return os.open(self._at(path), flags & ~os.O_DIRECT)
-
-    def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
-        return os.pread(fh, size, offset)
-
-    def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
-        return os.pwrite(fh, data, offset)
-
-    def flush(self, path: str, fh: int) -> None:
-        os.close(os.dup(fh))
-
-    def release(self, path: str, fh: int) -> None:
-        os.close(fh)
-
-    def fsync(self, path: str, datasync: int, fh: int) -> None:
-        os.fsync(fh)
-
-    # -- folders that are open -------------------------------------------------------------------------
-
-    def opendir(self, path: str) -> int:
-        return os.open(self._at(path), os.O_RDONLY | os.O_DIRECTORY)
-
-    def readdir(self, path: str, fh: int) -> list[tuple[str, dict[str, int], int]]:
-        with os.scandir(fh) as entries:
-            return [(e.name, {"st_ino": self._number(e.inode()), "st_mode": _kind(e)}, 0) for e in entries]
-
-    def releasedir(self, path: str, fh: int) -> None:
-        os.close(fh)
-
-    def fsyncdir(self, path: str, datasync: int, fh: int) -> None:
-        os.fsync(fh)
-
-
-def _kind(entry: "os.DirEntry[str]") -> int:
-    """What the folder itself says that an entry is; 0 for what it does not say."""
-    if entry.is_symlink():
-        return stat.S_IFLNK
-    if entry.is_dir():
-        return stat.S_IFDIR
-    return stat.S_IFREG if entry.is_file() else 0

@@ -155,6 +155,7 @@ def test_the_doing_of_another_machine_is_seen_at_once_and_no_event_tells_of_it(s
         (share.backing / "hidden.png").rename(share.backing / "renamed.png")
         assert listed(share.folder) == ["renamed.png"]
         assert not file.exists()
+        assert (share.folder / "renamed.png").exists()
         (share.folder / "heard.png").touch()
         eventually(lambda: "heard.png" in told)
     finally:
