@@ -7,6 +7,7 @@ configuration cannot be used.
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -361,5 +362,5 @@ def _complaints() -> Iterator[None]:
 
 def _complain(problems: "tuple[str, ...] | list[str]", code: int) -> None:
     for problem in problems:
-        typer.echo(f"runway-watch: {printable(problem)}", err=True)
+        typer.echo(log.addressed(f"runway-watch: {printable(problem)}", "error", sys.stderr), err=True)
     raise typer.Exit(code)

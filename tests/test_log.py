@@ -334,3 +334,18 @@ def test_lines_for_people_have_no_numbers_in_the_journal_either(tmp_path: Path) 
     lines = journalled(tmp_path / "journal", LogSettings(level="debug", format="console"))
     assert len(lines) == 5
     assert not any(line.startswith("<") for line in lines)
+
+
+def test_a_complaint_that_ends_a_command_has_its_priority_in_the_journal(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    journal.touch()
+    found = journal.stat()
+    site = Site(tmp_path, Runway("http://127.0.0.1:9", "key_" + "0" * 128))
+    site.config.write_text("[wacth]")
+    surroundings = site.surroundings({"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
+    words = ("run", "--config", str(site.config))
+    daemon = forked.command(*words, environment=surroundings, at=site.base, out=os.devnull, err=journal)
+    assert daemon.wait(60) == 78
+    lines = journal.read_text().splitlines()
+    assert lines
+    assert all(line.startswith("<3>runway-watch: ") for line in lines)

@@ -24,6 +24,11 @@ def is_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
+def addressed(line: str, level: str, stream: TextIO, environment: Mapping[str, str] = os.environ) -> str:
+    """A line that is no log's, as it goes to a stream: with its priority where that is the journal."""
+    return f"{prefix(level)}{line}" if is_journal(stream, environment) else line
+
+
 def prefix(level: str) -> str:
     """What stands before a line of this level, `<6>`."""
     return f"<{PRIORITIES[level]}>"
