@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from os.path import splitext
 
 from runway_watch.job import MEDIA_SUFFIXES
 from runway_watch.letters import STEERING
@@ -53,7 +53,7 @@ def is_junk(name: str, ignore: Sequence[str] = ()) -> bool:
         name[0] in "._~"
         or folded in _JUNK_NAMES
         or folded.endswith(_JUNK_SUFFIXES)
-        or any(fnmatchcase(name, pattern) for pattern in ignore)
+        or (bool(ignore) and any(fnmatchcase(name, pattern) for pattern in ignore))
     )
 
 
@@ -69,7 +69,7 @@ def is_record(name: str) -> bool:
 
 def media_kind(name: str) -> str | None:
     """image, video or audio by the extension; None for anything else."""
-    return MEDIA_SUFFIXES.get(PurePosixPath(name).suffix.casefold())
+    return MEDIA_SUFFIXES.get(splitext(name)[1].casefold())
 
 
 def numbered(name: str, n: int) -> str:
@@ -156,4 +156,4 @@ def _by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _stem(name: str) -> str:
-    return name[: -len(SIDECAR)] if is_sidecar(name) else PurePosixPath(name).stem
+    return name[: -len(SIDECAR)] if is_sidecar(name) else splitext(name)[0]

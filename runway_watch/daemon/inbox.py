@@ -129,7 +129,12 @@ class Inbox:
     async def _bring_in(self, jobs: list[Job]) -> None:
         """Carry, then commit the arrivals; one that does not fit holds up no other."""
         carried = [found for found in [await self._carry(job) for job in jobs] if found]
-        await asyncio.gather(*(self._arrive(job, missing) for job, missing in carried))
+        whole = [job for job, missing in carried if not missing]
+        try:
+            await self.bench.clerk.insist(self.bench.ledger.arrived, whole)
+        except LostUpdate:  # one of them was overtaken, and stops none of the others
+            await asyncio.gather(*(self._arrive(job, []) for job in whole))
+        await asyncio.gather(*(self._arrive(job, missing) for job, missing in carried if missing))
 
     async def _arrive(self, job: Job, missing: list[str]) -> None:
         ledger, clerk = self.bench.ledger, self.bench.clerk

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
@@ -46,15 +46,16 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         Returns:
             The jobs, each with the one whose result it is to share.
         """
-        written: list[Job] = []
+        new = list(admitted)
         with self._writing() as db:
-            for new, calls in admitted:
-                job = self._joining(db, new, at=max(new.accepted_at, calls[0].due_at), roots=roots)
-                db.execute(insert(jobs), from_job(job))
-                db.execute(insert(generations), [from_generation(g) for g in calls])
-                event = "refused" if job.verdict else "accepted"
-                note = {"path": job.path}
-                _tell(db, job.id, at=job.accepted_at, event=event, was=job.state, state=job.state, note=note)
+            wished = self._wished(db, [job.wish for job, _ in new])
+            _write(db, [(job, calls) for job, calls in new if job.wish not in wished])
+            written: list[Job] = []
+            for job, calls in new:
+                if job.wish in wished:
+                    at = max(job.accepted_at, calls[0].due_at)
+                    job = self._joining(db, job, at=at, roots=roots)
+                    _write(db, [(job, calls)])
                 written.append(job)
         return written
 
@@ -96,11 +97,18 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
             return self._set_job(db, job, {"target": target, "target_name": name})
 
     def arrived(self, arrivals: Iterable[Job]) -> None:
-        """Commit that the files of these jobs are where they were to be taken."""
+        """Commit that the files of these jobs are where they were to be taken, all or none."""
+        rows = [
+            plain({"i": job.id, "was": job.place, "place": job.target, "name": job.target_name})
+            for job in arrivals
+        ]
+        its = (jobs.c.id == bindparam("i")) & (jobs.c.place == bindparam("was"))
+        arrive = update(jobs).where(its).values(target=None, target_name=None)
+        if not rows:
+            return
         with self._writing() as db:
-            for job in arrivals:
-                place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
-                self._set_job(db, job, place)
+            if db.execute(arrive, rows).rowcount != len(rows):
+                raise LostUpdate(f"not all of {', '.join(row['i'] for row in rows)} are where they were")
 
     def arrived_without(self, job: Job, verdict: Verdict, *, at: float) -> None:
         """Commit that a job's files have arrived incomplete, and that it ends with this verdict."""
@@ -195,6 +203,21 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.place == job.place)
         _exactly_one(db.execute(guarded.values(plain(changes))).rowcount, job.id)
         return replace(job, **changes)
+
+
+def _write(db: Connection, new: Sequence[tuple[Job, Sequence[Generation]]]) -> None:
+    """Write new jobs down, each with the first line of its history."""
+    if not new:
+        return
+    db.execute(insert(jobs), [from_job(job) for job, _ in new])
+    db.execute(insert(generations), [from_generation(call) for _, calls in new for call in calls])
+    db.execute(insert(history), [_line(job) for job, _ in new])
+
+
+def _line(job: Job) -> Mapping[str, Any]:
+    event = "refused" if job.verdict else "accepted"
+    told = {"at": job.accepted_at, "event": event, "was": job.state, "state": job.state}
+    return plain(told | {"job": job.id, "n": 0, "note": {"path": job.path}})
 
 
 def _tell(db: Connection, job: str, n: int = 0, **told: Any) -> None:
