@@ -49,15 +49,14 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         new = list(admitted)
         with self._writing() as db:
             wished = self._wished(db, [job.wish for job, _ in new])
-            _write(db, [(job, calls) for job, calls in new if job.wish not in wished])
-            written: list[Job] = []
+            written = [(job, calls) for job, calls in new if job.wish not in wished]
+            _write(db, written)
             for job, calls in new:
-                if job.wish in wished:
+                if job.wish in wished:  # one by one, for they may follow each other
                     at = max(job.accepted_at, calls[0].due_at)
-                    job = self._joining(db, job, at=at, roots=roots)
-                    _write(db, [(job, calls)])
-                written.append(job)
-        return written
+                    written.append((self._joining(db, job, at=at, roots=roots), calls))
+                    _write(db, written[-1:])
+        return [job for job, _ in written]
 
     def readmit(
         self, job: Job, call: Generation, *, was: Job, at: float, roots: Collection[str] | None = None
@@ -211,18 +210,18 @@ def _write(db: Connection, new: Sequence[tuple[Job, Sequence[Generation]]]) -> N
         return
     db.execute(insert(jobs), [from_job(job) for job, _ in new])
     db.execute(insert(generations), [from_generation(call) for _, calls in new for call in calls])
-    db.execute(insert(history), [_line(job) for job, _ in new])
-
-
-def _line(job: Job) -> Mapping[str, Any]:
-    event = "refused" if job.verdict else "accepted"
-    told = {"at": job.accepted_at, "event": event, "was": job.state, "state": job.state}
-    return plain(told | {"job": job.id, "n": 0, "note": {"path": job.path}})
+    db.execute(insert(history), [_beginning(job) for job, _ in new])
 
 
 def _tell(db: Connection, job: str, n: int = 0, **told: Any) -> None:
     """Add a line to the history of a job, or of its n-th generation."""
     db.execute(insert(history), plain({"note": {}} | told | {"job": job, "n": n}))
+
+
+def _beginning(job: Job) -> dict[str, Any]:
+    event, note = "refused" if job.verdict else "accepted", {"path": job.path}
+    told = {"at": job.accepted_at, "event": event, "was": job.state, "state": job.state, "note": note}
+    return {"job": job.id, "n": 0} | {key: plain(value) for key, value in told.items()}
 
 
 def _guarded(generation: Generation) -> Any:
