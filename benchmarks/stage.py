@@ -62,7 +62,7 @@ def measure(command: list[str], environment: dict[str, str]) -> Measured:
     process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
     ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     while not ended:
-        peak = max(peak, _peak_mb(process.pid))
+        peak = max(peak, memory_mb(process.pid, "VmHWM"))
         time.sleep(0.05)
         ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -70,9 +70,10 @@ def measure(command: list[str], environment: dict[str, str]) -> Measured:
     return Measured(time.monotonic() - started, cpu, peak, process.returncode)
 
 
-def _peak_mb(pid: int) -> float:
+def memory_mb(pid: int, kind: str) -> float:
+    """`VmHWM` (the peak) or `VmRSS` (now) of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM")), "0")
+    kilobytes = next((line.split()[1] for line in lines if line.startswith(kind)), "0")
     return int(kilobytes) / 1024
 
 

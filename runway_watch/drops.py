@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from runway_watch.job import MEDIA_SUFFIXES
 from runway_watch.letters import STEERING
@@ -53,7 +52,7 @@ def is_junk(name: str, ignore: Sequence[str] = ()) -> bool:
         name[0] in "._~"
         or folded in _JUNK_NAMES
         or folded.endswith(_JUNK_SUFFIXES)
-        or any(fnmatchcase(name, pattern) for pattern in ignore)
+        or (bool(ignore) and any(fnmatchcase(name, pattern) for pattern in ignore))
     )
 
 
@@ -69,7 +68,8 @@ def is_record(name: str) -> bool:
 
 def media_kind(name: str) -> str | None:
     """image, video or audio by the extension; None for anything else."""
-    return MEDIA_SUFFIXES.get(PurePosixPath(name).suffix.casefold())
+    stem, dot, extension = name.rpartition(".")
+    return MEDIA_SUFFIXES.get(dot + extension.casefold()) if stem else None
 
 
 def numbered(name: str, n: int) -> str:
@@ -156,4 +156,5 @@ def _by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _stem(name: str) -> str:
-    return name[: -len(SIDECAR)] if is_sidecar(name) else PurePosixPath(name).stem
+    """What a sidecar, or a picture and the like, is called without its ending."""
+    return name[: -len(SIDECAR)] if is_sidecar(name) else name.rpartition(".")[0]

@@ -6,7 +6,7 @@ A cancelled call ends only when its thread has, or the share was given up: nothi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,9 @@ R = TypeVar("R")
 
 THREADS = 12
 """More than transfers and looks need side by side by default; each waits for a disk, or for a network."""
+
+MOMENT = 0.25
+"""Seconds for which a thread takes on one after the other: whoever is cancelled waits for no longer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +71,27 @@ class Hands:
             SpoolError: it raised an OSError, which is the cause; or the share was given up.
         """
         return await self._result(partial(work, *args, **options))
+
+    async def each(self, work: Callable[[T], R], items: Iterable[T], *, at_once: int) -> list[R]:
+        """What `work` returns for each of these, in no particular order.
+
+        A thread takes one after the other for a moment: handing over each costs more than a look at a small
+        file. Raises as a call does, when all that were begun have ended; what they returned is lost.
+
+        Args:
+            at_once: threads at a time.
+        """
+        left: SimpleQueue[T] = SimpleQueue()
+        for item in items:
+            left.put(item)
+        done: list[R] = []
+        while not left.empty():
+            calls = [self(_some, work, left) for _ in range(min(at_once, left.qsize()))]
+            for some in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(some, BaseException):
+                    raise some
+                done += some
+        return done
 
     @asynccontextmanager
     async def lend(self, context: AbstractContextManager[T]) -> "AsyncIterator[Lent[T]]":
@@ -171,6 +195,16 @@ class Hands:
                 with self._lock:
                     self._threads -= 1
                 return None
+
+
+def _some(work: Callable[[T], R], left: "SimpleQueue[T]") -> list[R]:
+    """Do one after the other for a moment, and at least one if there is one left."""
+    done: list[R] = []
+    until = clock.monotonic() + MOMENT
+    with suppress(Empty):
+        while not done or clock.monotonic() < until:
+            done.append(work(left.get_nowait()))
+    return done
 
 
 def within(seconds: float, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

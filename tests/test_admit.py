@@ -173,7 +173,7 @@ def test_a_sidecar_that_came_first_waits_for_its_picture_and_the_pair_is_kept(
     where: Spool, text: bytes
 ) -> None:
     drop(where, {"cat.prompt.toml": text})
-    assert waits(where) == Waits("waits for its picture")
+    assert waits(where) == Waits("waits for its picture", still=True)
     drop(where, {"cat.png": PNG})
     found = judged(where)
     assert not isinstance(found, Waits)

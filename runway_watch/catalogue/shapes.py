@@ -99,18 +99,23 @@ def takes(hint: Hint, kind: type) -> bool:
 
 def models(params: Hint) -> tuple[str, ...]:
     """Every model that an operation's type serves; empty for one without models."""
-    known = (fields(shape).get("model") for shape in branches(params))
-    return tuple(name for model in known if model for name in literals(model.hint))
+    return tuple(_by_model(params))
+
+
+@cache
+def _by_model(params: Hint) -> Mapping[str, Hint]:
+    """The TypedDict of every model that an operation's type serves."""
+    known = [(shape, fields(shape)["model"].hint) for shape in branches(params) if "model" in fields(shape)]
+    return {name: shape for shape, model in reversed(known) for name in literals(model)}
 
 
 def shape_for(params: Hint, given: Mapping[str, Any]) -> Hint | None:
     """The TypedDict that these parameters mean, chosen by their model; None for an unknown model."""
-    served = models(params)
+    served = _by_model(params)
     if not served:
         return best(branches(params), given)
     model = given.get("model")
-    fit = (s for s in branches(params) if "model" in fields(s) and model in literals(fields(s)["model"].hint))
-    return next(fit, None)
+    return served.get(model) if isinstance(model, str) else None
 
 
 def best(arms: Sequence[Hint], value: object) -> Hint | None:

@@ -1,6 +1,5 @@
 """One watch's inbox: look, admit, move. The scan is the truth; hints only bring it forward."""
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,15 +9,15 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.naming import new_id
+from runway_watch.daemon.porter import bring_in
 from runway_watch.daemon.returning import Names, were_here, write_down
-from runway_watch.errors import LostUpdate, NameTaken, SpoolError
-from runway_watch.job import Job, Place, State, Verdict
+from runway_watch.job import Job, Place, State
 from runway_watch.log import say
 from runway_watch.settle import Watched
-from runway_watch.spool import ERROR, Spool
-from runway_watch.stages.admit import Judged, judge
+from runway_watch.spool import Spool
+from runway_watch.stages.admit import NO_OPERATION, Judged, judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
-from runway_watch.stages.survey import survey
+from runway_watch.stages.survey import Survey, survey
 
 _AT_A_TIME = 4
 """Groups that are looked at in parallel: hashing keeps that many threads busy."""
@@ -28,6 +27,10 @@ _BATCH = 64
 
 _LOOK_AGAIN = 1.0
 """Seconds after which a settled file that turned out not to be whole is looked at again, at the least."""
+
+_TURN_SECONDS = 5.0
+"""So long, or four times as long as the scan took, drops are taken in before the next scan: what has come
+meanwhile does not wait for all of a heap."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Inbox:
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     alive_at: float = field(default_factory=clock.monotonic)  # when a look last came a step further
     _seen: dict[str, Watched] = field(default_factory=dict)
+    _still: dict[str, Candidate] = field(default_factory=dict)  # what waits until it changes, by a path
     _stuck: set[tuple[str, str]] = field(default_factory=set)  # accepted, and not to be moved just now
 
     async def look(self) -> float | None:
@@ -60,14 +64,30 @@ class Inbox:
         await self._carry_on()
         now = self.alive_at = clock.monotonic()
         found = await self.spool.hands(survey, self.spool, self.watch, self._seen, now)
-        self._seen, self.waiting, soonest = found.seen, found.waiting, found.soonest
-        candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
+        self._seen, self.waiting = found.seen, found.waiting
+        candidates = await self.spool.hands(self._new, found)
         say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(candidates))
+        scanned = clock.monotonic()
+        soon = await self._take_turns(candidates, until=scanned + max(_TURN_SECONDS, 4 * (scanned - now)))
+        return min((pause for pause in (soon, found.soonest) if pause is not None), default=None)
+
+    def _new(self, found: Survey) -> list[Candidate]:
+        """What is to be judged: not what is being moved, nor what is still as it was when it had to wait."""
+        paths = ((candidate.paths[0], candidate) for candidate in found.candidates)
+        self._still = {path: self._still[path] for path, c in paths if self._still.get(path) == c}
+        for candidate in self._still.values():
+            found.wait(candidate.folder, candidate.group, NO_OPERATION)
+        new = (c for c in found.candidates if c.paths[0] not in self._still)
+        return [c for c in new if (c.folder, c.group.name) not in self._stuck]
+
+    async def _take_turns(self, candidates: list[Candidate], *, until: float) -> float | None:
+        """Take in what was found, a batch at a time, up to a moment. Returns as `look` does."""
+        soonest = None
         for start in range(0, len(candidates), _BATCH):
-            unready = await self._take_in(candidates[start : start + _BATCH])
-            if unready:
-                pause = max(_LOOK_AGAIN, self.watch.settle_seconds)
-                soonest = min(soonest or pause, pause)
+            if clock.monotonic() > until:
+                return 0.0
+            if await self._take_in(candidates[start : start + _BATCH]):
+                soonest = max(_LOOK_AGAIN, self.watch.settle_seconds)
         return soonest
 
     async def _carry_on(self) -> None:
@@ -85,14 +105,7 @@ class Inbox:
 
     async def _take_in(self, candidates: list[Candidate]) -> bool:
         """Admit a batch. Returns whether one of them has to be looked at again soon."""
-        limit = asyncio.Semaphore(_AT_A_TIME)
-
-        async def look_at(candidate: Candidate) -> Judged | Waits:
-            async with limit:
-                work = partial(self.spool.hands, self._judge, candidate)
-                return await guarded(work, instead=Waits, path=candidate.group.name)
-
-        judged = await asyncio.gather(*(look_at(candidate) for candidate in candidates))
+        judged = await self._judge_all(candidates)
         admitted = [verdict for verdict in judged if not isinstance(verdict, Waits)]
         changed = False
         if admitted:
@@ -102,6 +115,15 @@ class Inbox:
                 changed = len(same) < len(admitted)
             self.bench.wake()
         return changed or any(isinstance(verdict, Waits) and verdict.soon for verdict in judged)
+
+    async def _judge_all(self, candidates: list[Candidate]) -> list[Judged | Waits]:
+        """A bug that one of them meets holds up no other: each is judged alone, should they not be together."""
+        together = partial(self.spool.hands.each, self._judge, candidates, at_once=_AT_A_TIME)
+        judged = await guarded(together, instead=lambda _: None, path=str(self.spool.inbox))
+        if judged is not None:
+            return judged
+        alone = ((c.group.name, partial(self.spool.hands, self._judge, c)) for c in candidates)
+        return [await guarded(look, instead=Waits, path=name) for name, look in alone]
 
     def _unchanged(self, admitted: list[Judged]) -> list[Judged]:
         """Those whose files are still what was judged; the others are looked at again."""
@@ -113,6 +135,8 @@ class Inbox:
         judged = judge(candidate, desk=desk, job_id=new_id(now))
         if isinstance(judged, Waits):
             self.waiting |= dict.fromkeys(candidate.paths, judged.why)
+            if judged.still:
+                self._still[candidate.paths[0]] = candidate
         return judged
 
     async def _move_in(self, admitted: list[Judged]) -> None:
@@ -127,19 +151,8 @@ class Inbox:
         await self._bring_in([job for job in written if job.state is not State.RETIRING])
 
     async def _bring_in(self, jobs: list[Job]) -> None:
-        """Carry, then commit the arrivals; one that does not fit holds up no other."""
-        carried = [found for found in [await self._carry(job) for job in jobs] if found]
-        await asyncio.gather(*(self._arrive(job, missing) for job, missing in carried))
-
-    async def _arrive(self, job: Job, missing: list[str]) -> None:
-        ledger, clerk = self.bench.ledger, self.bench.clerk
-        try:
-            if missing:
-                await clerk.insist(ledger.arrived_without, job, _vanished(missing), at=clock.now())
-            else:
-                await clerk.insist(ledger.arrived, [job])
-        except LostUpdate as error:
-            say("job.overtaken", level="error", path=job.path, job=job.id, message=str(error))
+        stays = await bring_in(self.bench, self.spool, jobs)
+        self._stuck |= {(job.folder, job.name) for job in stays}
 
     def _aim(self, job: Job, taken: Names) -> Job:
         target = Place.FAILED if job.state is State.RETIRING else Place.PROCESSING
@@ -152,41 +165,6 @@ class Inbox:
             after += 1
         taken.add((job.folder, target, name))
         return replace(job, target=target, target_name=name)
-
-    async def _aim_anew(self, job: Job) -> Job:
-        """Another name, for the one that was free when it was chosen has been taken by somebody."""
-        suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.name)
-        free = partial(self.spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
-        name = await self.spool.hands(free)
-        return await self.bench.clerk.insist(self.bench.ledger.aim, job, target=Place.PROCESSING, name=name)
-
-    async def _carry(self, job: Job) -> tuple[Job, list[str]] | None:
-        """Take a job's files in.
-
-        Returns:
-            The job as it was carried, and which of its files were nowhere to be found; None when it has
-            to wait.
-        """
-        try:
-            if job.place is Place.FAILED:  # a crash may have come between its return and this
-                await self.spool.hands(self.spool.withdraw, job, ERROR, place=job.place, name=job.name)
-            missing = await self.spool.hands(self.spool.carry, job)
-        except NameTaken:
-            return await self._carry(await self._aim_anew(job))
-        except SpoolError as error:
-            say("share.refused", level="warning", job=job.id, path=job.path, message=str(error))
-            self._stuck.add((job.folder, job.name))
-            return None
-        return job, missing
-
-
-def _vanished(missing: list[str]) -> Verdict:
-    return Verdict(
-        "admit",
-        "asset.changed",
-        f"{' and '.join(missing)} left the inbox while it was being accepted.",
-        hint="Drop the files again, together.",
-    )
 
 
 def _tell(job: Job) -> None:

@@ -30,8 +30,12 @@ async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mappin
     """
     found: dict[str, Job] = {}
     taken: Names = set()
+    names = {(job.folder, job.name) for job in jobs}
+    known = await bench.clerk(bench.ledger.called_any, root=str(spool.root), names=names)
     for job in jobs:
-        called = await bench.clerk(bench.ledger.called, root=job.root, folder=job.folder, name=job.name)
+        called = [was for was in known if (was.folder, was.name) == (job.folder, job.name)]
+        if not called:
+            continue
         was = await spool.hands(earlier, job, called, spool=spool)
         taken |= {(w.folder, w.place, w.name) for w in called if w.state in LIVE_STATES and w is not was}
         if was is None or was.id in {other.id for other in found.values()}:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
@@ -46,17 +46,17 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         Returns:
             The jobs, each with the one whose result it is to share.
         """
-        written: list[Job] = []
+        new = list(admitted)
         with self._writing() as db:
-            for new, calls in admitted:
-                job = self._joining(db, new, at=max(new.accepted_at, calls[0].due_at), roots=roots)
-                db.execute(insert(jobs), from_job(job))
-                db.execute(insert(generations), [from_generation(g) for g in calls])
-                event = "refused" if job.verdict else "accepted"
-                note = {"path": job.path}
-                _tell(db, job.id, at=job.accepted_at, event=event, was=job.state, state=job.state, note=note)
-                written.append(job)
-        return written
+            wished = self._wished(db, [job.wish for job, _ in new])
+            written = [(job, calls) for job, calls in new if job.wish not in wished]
+            _write(db, written)
+            for job, calls in new:
+                if job.wish in wished:  # one by one, for they may follow each other
+                    at = max(job.accepted_at, calls[0].due_at)
+                    written.append((self._joining(db, job, at=at, roots=roots), calls))
+                    _write(db, written[-1:])
+        return [job for job, _ in written]
 
     def readmit(
         self, job: Job, call: Generation, *, was: Job, at: float, roots: Collection[str] | None = None
@@ -96,11 +96,18 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
             return self._set_job(db, job, {"target": target, "target_name": name})
 
     def arrived(self, arrivals: Iterable[Job]) -> None:
-        """Commit that the files of these jobs are where they were to be taken."""
+        """Commit that the files of these jobs are where they were to be taken, all or none."""
+        rows = [
+            plain({"i": job.id, "was": job.place, "place": job.target, "name": job.target_name})
+            for job in arrivals
+        ]
+        its = (jobs.c.id == bindparam("i")) & (jobs.c.place == bindparam("was"))
+        arrive = update(jobs).where(its).values(target=None, target_name=None)
+        if not rows:
+            return
         with self._writing() as db:
-            for job in arrivals:
-                place = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
-                self._set_job(db, job, place)
+            if db.execute(arrive, rows).rowcount != len(rows):
+                raise LostUpdate(f"not all of {', '.join(row['i'] for row in rows)} are where they were")
 
     def arrived_without(self, job: Job, verdict: Verdict, *, at: float) -> None:
         """Commit that a job's files have arrived incomplete, and that it ends with this verdict."""
@@ -197,9 +204,24 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         return replace(job, **changes)
 
 
+def _write(db: Connection, new: Sequence[tuple[Job, Sequence[Generation]]]) -> None:
+    """Write new jobs down, each with the first line of its history."""
+    if not new:
+        return
+    db.execute(insert(jobs), [from_job(job) for job, _ in new])
+    db.execute(insert(generations), [from_generation(call) for _, calls in new for call in calls])
+    db.execute(insert(history), [_beginning(job) for job, _ in new])
+
+
 def _tell(db: Connection, job: str, n: int = 0, **told: Any) -> None:
     """Add a line to the history of a job, or of its n-th generation."""
     db.execute(insert(history), plain({"note": {}} | told | {"job": job, "n": n}))
+
+
+def _beginning(job: Job) -> dict[str, Any]:
+    event, note = "refused" if job.verdict else "accepted", {"path": job.path}
+    told = {"at": job.accepted_at, "event": event, "was": job.state, "state": job.state, "note": note}
+    return {"job": job.id, "n": 0} | {key: plain(value) for key, value in told.items()}
 
 
 def _guarded(generation: Generation) -> Any:

@@ -23,8 +23,9 @@ def migrate(db: Connection, found: int) -> None:
         for statement in _SINCE_2:
             db.execute(text(statement))
         schema.metadata.create_all(db)
-        for index in schema.jobs.indexes | schema.generations.indexes:
-            index.create(db, checkfirst=True)
+    for index in schema.jobs.indexes | schema.generations.indexes:  # version 3 has no more than one of these
+        index.create(db, checkfirst=True)
+    if found < 2:
         _name_wishes(db)
         _write_charges(db)
     db.execute(update(schema.meta).where(schema.meta.c.key == "version").values(value=str(schema.VERSION)))

@@ -15,6 +15,10 @@ PUT_OFF_SECONDS = 20.0
 """Whose paid request is put off for longer than this makes room for others."""
 
 
+MANY = 1000
+"""So many that have not begun are counted for each model: nobody begins more of them at once."""
+
+
 class Queries(Database):
     """What stands in the ledger now."""
 
@@ -59,6 +63,15 @@ class Queries(Database):
         """Jobs whose files lie, or were last seen, under this name, the latest first."""
         same = (jobs.c.root == root) & (jobs.c.folder == folder) & (jobs.c.name == name)
         return self._jobs(select(jobs).where(same).order_by(jobs.c.accepted_at.desc()))
+
+    def called_any(self, *, root: str, names: Collection[tuple[str, str]]) -> list[Job]:
+        """The same of many, each given as (folder, name)."""
+        folders, wanted = ({name[part] for name in names} for part in (0, 1))
+        # SQLite looks both lists up in the index, but would search a list of pairs for every job of the root.
+        near = (jobs.c.root == root) & jobs.c.folder.in_(sorted(folders)) & jobs.c.name.in_(sorted(wanted))
+        with self._reading() as db:
+            found = db.execute(select(jobs).where(near).order_by(jobs.c.accepted_at.desc())).mappings()
+            return [to_job(dict(row)) for row in found if (row["folder"], row["name"]) in names]
 
     def named(self, *, root: str, folder: str, names: Collection[str], dropped: bool = False) -> list[Job]:
         """Jobs whose files lie, or were last seen, under one of these names; `dropped`: came under one."""
@@ -178,15 +191,12 @@ class Queries(Database):
         if state is State.UPLOADING:
             query = query.where(generations.c.state == state, generations.c.uploaded_at.is_not(None))
         else:
-            # A job stands where its least advanced generation stands. There may be many of these, which the
-            # index of jobs has in their order, and that of generations (kept out by coalesce) has not.
-            query = query.where(jobs.c.state == state, func.coalesce(generations.c.state, "") == state)
-            query = query.where(jobs.c.duplicate_of.is_(None))
+            query = query.where(begins_at(state), jobs.c.duplicate_of.is_(None))
         order = (jobs.c.priority.desc(), jobs.c.accepted_at, generations.c.n)
         return self._pairs(query.order_by(*order).limit(limit))
 
     def traffic(self, *, at: float, roots: Collection[str]) -> dict[str, dict[State, int]]:
-        """How many generations each model has in each live state at a moment.
+        """How many generations each model has in each live state at a moment; of `ready`, at most `MANY`.
 
         What is still to be sent counts below these roots only, and not when its paid request is put off for
         long, or it cannot be read for long: it takes nobody's place. What is at Runway counts wherever its
@@ -196,20 +206,25 @@ class Queries(Database):
         row = generations.c
         waits_long = row.reason.is_not(None) & (row.due_at > at + PUT_OFF_SECONDS)
         is_put_off = waits_long & (row.uploaded_at.is_not(None) | (row.reason == "share"))
-        to_be_sent = row.state.in_(["ready", "uploading"]) & below(roots) & ~is_put_off
+        to_be_sent = below(roots) & ~is_put_off
         at_runway = row.state.in_(["submitting", "running"]) & (
             func.coalesce(row.reason, "") != "other_account"
         )
         query = (
             select(jobs.c.model, row.state, func.count())
             .join(jobs, jobs.c.id == row.job)
-            .where(to_be_sent | at_runway)
+            .where(((row.state == "uploading") & to_be_sent) | at_runway)
             .group_by(jobs.c.model, row.state)
         )
         found: dict[str, dict[State, int]] = {}
         with self._reading() as db:
             for model, state, count in db.execute(query):
                 found.setdefault(model, {})[State(state)] = count
+            for model in db.scalars(select(jobs.c.model).where(jobs.c.state == "ready").distinct()).all():
+                new = joined().where(jobs.c.model == model, begins_at(State.READY), to_be_sent)
+                few = new.with_only_columns(jobs.c.id).limit(MANY).subquery()
+                if count := db.scalar(select(func.count()).select_from(few)):
+                    found.setdefault(model, {})[State.READY] = count
         return found
 
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
@@ -258,6 +273,15 @@ def _blocked() -> ColumnElement[bool]:
     reason = func.coalesce(generations.c.reason, "").in_(sorted(BLOCKED))
     on_its_way = func.coalesce(jobs.c.target, "") == Place.PROCESSING
     return reason | (on_its_way & (generations.c.state == "ready"))
+
+
+def begins_at(state: State) -> ColumnElement[bool]:
+    """The same as where a generation stands, of a state in which there may be very many.
+
+    A job stands where its least advanced generation stands, and the index of jobs has these in their order;
+    that of generations, which has not, is kept out by coalesce.
+    """
+    return (jobs.c.state == state) & (func.coalesce(generations.c.state, "") == state)
 
 
 def joined() -> Select[Any]:

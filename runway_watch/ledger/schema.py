@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from runway_watch.job import LIVE_STATES, Place, State
 
-VERSION = 2
+VERSION = 3
 """Raised with every change below; a ledger of a newer version is refused, an older one is migrated."""
 
 metadata = MetaData()
@@ -32,6 +32,8 @@ def _one_of(column: str, values: type[State] | type[Place], name: str) -> CheckC
 _live = text("state IN ({})".format(", ".join(f"'{state}'" for state in sorted(LIVE_STATES))))
 
 _travels = text("target IS NOT NULL")
+
+_follows = text("duplicate_of IS NOT NULL")
 
 meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
 
@@ -83,6 +85,8 @@ jobs = Table(
     Index("jobs_wish", "wish"),
     # Those whose files are on their way are few, and asked for at every look.
     Index("jobs_in_transit", "accepted_at", sqlite_where=_travels, postgresql_where=_travels),
+    # So are those that wait for another job's result; asked for at every turn.
+    Index("jobs_followers", "root", "state", sqlite_where=_follows, postgresql_where=_follows),
 )
 
 generations = Table(

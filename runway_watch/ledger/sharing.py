@@ -4,13 +4,14 @@ A job that shares a result names its leader in the transaction that writes the j
 nobody at that moment, so nobody ever waits for himself.
 """
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Connection, exists, select, update
 
 from runway_watch.job import Generation, Job, State
-from runway_watch.ledger.queries import Queries, below, joined
+from runway_watch.ledger.queries import Queries, begins_at, below, joined
 from runway_watch.ledger.rows import to_job
 from runway_watch.ledger.schema import generations, jobs
 
@@ -68,7 +69,7 @@ class Sharing(Queries):
         over = leaders.c.state.in_(["done", "failed", "cancelled"])
         lost = (leaders.c.wish != jobs.c.wish) | leaders.c.root.not_in(sorted(roots))
         query = joined().join(leaders, jobs.c.duplicate_of == leaders.c.id)
-        wait = query.where(jobs.c.state == "ready", generations.c.state == "ready", jobs.c.target.is_(None))
+        wait = query.where(jobs.c.duplicate_of.is_not(None), begins_at(State.READY), jobs.c.target.is_(None))
         pairs = self._pairs(wait.where(below(roots), over | lost).order_by(jobs.c.accepted_at))
         named = {job.duplicate_of: self.job(job.duplicate_of or "") for job, _ in pairs}
         return [(job, call, found[0]) for job, call in pairs if (found := named[job.duplicate_of])]
@@ -90,6 +91,12 @@ class Sharing(Queries):
         with self._writing() as db:
             like = self._like(db, job.wish, but=job.id, at=at, roots=roots, ended_before=tried)
             db.execute(update(jobs).where(same).values(duplicate_of=like.id if like else None))
+
+    def _wished(self, db: Connection, wishes: Sequence[str]) -> set[str]:
+        """Which of the wishes of new jobs are somebody else's too, one of the new ones' included."""
+        asked = Counter(wish for wish in wishes if wish)
+        query = select(jobs.c.wish).where(jobs.c.wish.in_(sorted(asked))).distinct()
+        return {*db.scalars(query), *(wish for wish, count in asked.items() if count > 1)}
 
     def _joining(self, db: Connection, job: Job, *, at: float, roots: Collection[str] | None) -> Job:
         """A job with the one whose result it is to share, if there is one, it is not forced, and names none.

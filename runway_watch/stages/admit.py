@@ -86,7 +86,7 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
     operation = _operation(group, merged)
     tag = findings.table.tag
     if group.media is None and catalogue.awaits_media(operation, merged.params, tag=tag):
-        return Waits(NO_OPERATION)
+        return Waits(NO_OPERATION, still=True)
     with findings.noting():
         look_at_references(candidate.folder, merged, desk, findings)
     with findings.noting(), _blaming(candidate.layers, own):

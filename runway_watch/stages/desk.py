@@ -87,10 +87,17 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """It is no drop yet; `why` is for `status`, `soon` whether it may change without a sign."""
+    """It is no drop yet.
+
+    Args:
+        why: what for, in words for `status`.
+        soon: that may come without a sign.
+        still: only a change of its files, or of its folder's defaults, can bring it.
+    """
 
     why: str
     soon: bool = False
+    still: bool = False
 
 
 @dataclass(slots=True)

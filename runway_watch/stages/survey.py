@@ -1,6 +1,7 @@
 """Survey: what lies in an inbox, which of it is complete and still, and what the rest waits for."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runway_watch import clock, drops, settle, sidecar
@@ -21,7 +22,7 @@ ARRIVING = "still arriving"
 class Survey:
     """The outcome of one look at an inbox."""
 
-    candidates: list[Candidate] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)  # each folder's in turn
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     soonest: float | None = None  # seconds until something may have settled
     seen: dict[str, Watched] = field(default_factory=dict)  # to be handed to the next look
@@ -49,7 +50,19 @@ def survey(spool: Spool, watch: WatchSettings, seen: Mapping[str, Watched], now:
             path = join(listing.path, name)
             found.seen[path] = settle.watch(seen.get(path), sight, now)
         _sort(listing, spool, watch, found, now)
+    found.candidates = in_turns(found.candidates)
     return found
+
+
+def in_turns(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The first of each folder, then the second of each: no folder's heap keeps another's drops waiting."""
+    met: Counter[str] = Counter()
+
+    def turn(candidate: Candidate) -> int:
+        met[candidate.folder] += 1
+        return met[candidate.folder]
+
+    return sorted(candidates, key=turn)
 
 
 def as_it_lies(spool: Spool, watch: WatchSettings) -> Survey:
@@ -88,7 +101,7 @@ def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, n
             found.soonest = pause if found.soonest is None else min(found.soonest, pause)
         else:
             late = [settle.overdue(w, now=now, timeout=watch.settle_timeout_seconds) for w in watched]
-            sights = {name: listing.files[name] for name in group.files}
+            sights = {name: w.sight for name, w in zip(group.files, watched, strict=True)}
             found.candidates.append(Candidate(listing.path, group, sights, layers, patient=not all(late)))
 
 

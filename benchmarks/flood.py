@@ -1,0 +1,268 @@
+"""What very many files cost: taken in after a stop, waiting in an inbox, and waiting in the ledger.
+
+    python benchmarks/flood.py stopped [--count 20000]   pairs dropped while the daemon is stopped (SIGSTOP)
+    python benchmarks/flood.py waiting [--count 100000]  sidecars without a picture, and files of no use
+    python benchmarks/flood.py ready [--count 100000]    pairs in the ledger, at a start
+
+The daemon has its default settings and is a process of its own, as is the simulator. Memory is the kernel's
+own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and one commit
+of SQLite and two syncs of folders for each 64 of them.
+"""
+
+import argparse
+import io
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from stage import Api, memory_mb, simulator
+
+BATCH = 64
+IDLE_SECONDS = 60.0
+SIDECAR = b'prompt_text = "Slow dolly in"\n'
+
+
+@dataclass
+class Running:
+    """A daemon that is running, below `root`; `told` says how late its event loop was."""
+
+    process: subprocess.Popen[bytes]
+    root: Path
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that it ever had."""
+        return memory_mb(self.process.pid, "VmHWM")
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def late(self) -> str:
+        """How late its event loop was since the last time."""
+        told = self.root / "late"
+        often, most = told.read_text().split()
+        told.write_text("")
+        return f"loop late by over 50 ms {often} times, by {most} ms at most"
+
+    def ask(self, query: str) -> int:
+        """A number from its ledger."""
+        with closing(sqlite3.connect(f"file:{self.root}/ledger.sqlite3?mode=ro", uri=True)) as db:
+            found: int = db.execute(query).fetchone()[0]
+            return found
+
+
+def main() -> None:
+    """Run one of them and print its figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("mode", choices=["stopped", "waiting", "ready"])
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--folders", type=int, default=1, help="Into how many folders the pairs are dropped.")
+    parser.add_argument("--side", type=int, default=16, help="Of the pictures, in pixels.")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, simulator(concurrency=20, seconds=3600) as api:
+        root = Path(folder)
+        match wanted.mode:
+            case "stopped":
+                stopped(root, api, wanted.count or 20_000, wanted.folders, wanted.side)
+            case "waiting":
+                waiting(root, api, wanted.count or 100_000)
+            case "ready":
+                ready(root, api, wanted.count or 100_000, wanted.side)
+
+
+def stopped(root: Path, api: Api, count: int, folders: int, side: int) -> None:
+    """Drop pairs while the daemon is stopped, let it go on, and wait until it has them all."""
+    bare = bare_cost(root / "bare", count, side)
+    with running(root, api, paused=True) as daemon:
+        idle = daemon.peak_mb
+        daemon.process.send_signal(signal.SIGSTOP)
+        pairs(root / "inbox", count, folders, side)
+        os.sync()
+        daemon.late()
+        cpu, began = daemon.cpu, time.monotonic()
+        daemon.process.send_signal(signal.SIGCONT)
+        until(lambda: daemon.ask("SELECT count(*) FROM jobs WHERE place = 'processing'") >= count)
+        took, cpu = time.monotonic() - began, daemon.cpu - cpu
+        late, peak = daemon.late(), daemon.peak_mb
+        left = sum(len(names) for _, _, names in os.walk(root / "inbox"))
+        jobs = daemon.ask("SELECT count(*) FROM jobs WHERE state = 'ready'")
+    print(
+        f"{count} pairs: {took:.1f} s, {1000 * took / count:.2f} ms each, {took / bare:.1f} of the bare cost "
+        f"({bare:.2f} s); {1000 * cpu / count:.2f} ms CPU each; {jobs} ready, {left} files left in the inbox; "
+        f"{late}; memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
+        flush=True,
+    )
+
+
+def waiting(root: Path, api: Api, count: int) -> None:
+    """Fill the inbox with what waits, and let the daemon rest."""
+    inbox = root / "inbox"
+    inbox.mkdir()
+    for n in range(count):
+        (inbox / f"p{n:06}{'.prompt.toml' if n % 2 else '.txt'}").write_bytes(SIDECAR)
+    bare = bare_scan(inbox)
+    with running(root, api, paused=True) as daemon:
+        started = daemon.peak_mb
+        time.sleep(5)
+        daemon.late()
+        cpu = daemon.cpu
+        time.sleep(IDLE_SECONDS)
+        cpu, late = daemon.cpu - cpu, daemon.late()
+        before = daemon.cpu
+        daemon.process.send_signal(signal.SIGHUP)
+        time.sleep(10)
+        scan = daemon.cpu - before
+        peak = daemon.peak_mb
+    print(
+        f"{count} files waiting: {100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; "
+        f"about {scan:.2f} s CPU a look, {scan / bare:.1f} of the bare scan ({bare:.2f} s); {late}; "
+        f"memory {started:.0f} MB after the first look, {peak:.0f} MB at the most",
+        flush=True,
+    )
+
+
+def ready(root: Path, api: Api, count: int, side: int) -> None:
+    """Let the daemon take pairs in, stop it, start it again, and wait for the first paid request."""
+    pairs(root / "inbox", count, 1, side)
+    with running(root, api, paused=True) as daemon:
+        until(lambda: daemon.ask("SELECT count(*) FROM jobs WHERE place = 'processing'") >= count)
+    command(root, api, "resume")
+    began = time.monotonic()
+    with running(root, api, paused=False) as daemon:
+        until(lambda: bool(api.bill()["tasks"]))
+        first = time.monotonic() - began
+        until(lambda: len(api.bill()["tasks"]) >= 21)
+        time.sleep(30)
+        daemon.late()
+        cpu = daemon.cpu
+        time.sleep(IDLE_SECONDS)
+        cpu, late, peak = daemon.cpu - cpu, daemon.late(), daemon.peak_mb
+    print(
+        f"{count} ready: first submit {first:.1f} s after the start; "
+        f"{100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; {late}; "
+        f"memory {peak:.0f} MB at the most",
+        flush=True,
+    )
+
+
+# -- the daemon ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def running(root: Path, api: Api, *, paused: bool) -> Iterator[Running]:
+    """A daemon that has looked at its inbox once, until the block ends."""
+    (root / "inbox").mkdir(exist_ok=True)
+    (root / "config.toml").write_text(
+        f'[api]\nbase_url = "{api.base_url}"\n[state]\nurl = "sqlite:///{root}/ledger.sqlite3"\n'
+        f'[[watch]]\nroot = "{root}"\n[log]\nlevel = "debug"\n'
+    )
+    if paused:
+        command(root, api, "pause")
+    beside = str(Path(__file__).with_name("beside.py"))
+    words = [sys.executable, beside, str(root / "late"), "run", "--config", str(root / "config.toml")]
+    with (root / "log").open("ab") as log:
+        start = log.tell()
+        process = subprocess.Popen(words, env=environment(api), stderr=log)
+    try:
+        until(lambda: b"inbox.scanned" in (root / "log").read_bytes()[start:] or process.poll() is not None)
+        yield Running(process, root)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def command(root: Path, api: Api, word: str) -> None:
+    """A command of a person."""
+    words = [sys.executable, "-m", "runway_watch", word, "--config", str(root / "config.toml")]
+    subprocess.run(words, env=environment(api), check=True, stdout=subprocess.DEVNULL)
+
+
+def environment(api: Api) -> dict[str, str]:
+    """What a process is given."""
+    return {**os.environ, "RUNWAYML_API_SECRET": api.key}
+
+
+def until(look: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    while not look():
+        time.sleep(0.1)
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+def pairs(inbox: Path, count: int, folders: int, side: int) -> None:
+    """`count` pictures with sidecars; each picture has a number in it that no other has."""
+    sample = io.BytesIO()
+    noise = os.urandom(side * side * 3)
+    Image.frombytes("RGB", (side, side), noise).save(sample, "PNG", compress_level=0)
+    content = sample.getvalue()
+    for n in range(count):
+        folder = inbox / (f"f{n % folders}" if folders > 1 else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"p{n:06}.png").write_bytes(content[:33] + chunk(b"tEXt", b"n\0%d" % n) + content[33:])
+        (folder / f"p{n:06}.prompt.toml").write_bytes(SIDECAR)
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A part of a PNG."""
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+
+def bare_cost(work: Path, count: int, side: int) -> float:
+    """Seconds for what cannot be done without."""
+    here, there = work / "inbox", work / "processing"
+    pairs(here, count, 1, side)
+    there.mkdir()
+    os.sync()
+    names = sorted(path.name for path in here.iterdir())
+    with closing(sqlite3.connect(work / "bare.sqlite3", isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("CREATE TABLE jobs (name TEXT)")
+        began = time.monotonic()
+        for start in range(0, len(names), 2 * BATCH):
+            some = names[start : start + 2 * BATCH]
+            db.execute("BEGIN")
+            db.executemany("INSERT INTO jobs VALUES (?)", [(name,) for name in some])
+            db.execute("COMMIT")
+            for name in some:
+                (here / name).rename(there / name)
+            for folder in (here, there):
+                sync(folder)
+        took = time.monotonic() - began
+    shutil.rmtree(work)
+    return took
+
+
+def bare_scan(inbox: Path) -> float:
+    """Seconds for a look at every file."""
+    began = time.monotonic()
+    with os.scandir(inbox) as entries:
+        assert all(entry.stat().st_size for entry in entries)
+    return time.monotonic() - began
+
+
+def sync(folder: Path) -> None:
+    """Bring a folder's names to disk."""
+    fd = os.open(folder, os.O_RDONLY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+if __name__ == "__main__":
+    main()
