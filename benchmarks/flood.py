@@ -4,8 +4,8 @@
     python benchmarks/flood.py waiting [--count 100000]  sidecars without a picture, and files of no use
     python benchmarks/flood.py ready [--count 100000]    pairs in the ledger, at a start
 
-The daemon has its default settings and is a process of its own, as is the simulator. Memory is the kernel's
-own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and one commit
+The daemon has its default settings and is a process of its own, as is the simulator. Memory is the
+kernel's own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and one commit
 of SQLite and two syncs of folders for each 64 of them.
 """
 
@@ -102,8 +102,8 @@ def stopped(root: Path, api: Api, count: int, folders: int, side: int) -> None:
         jobs = daemon.ask("SELECT count(*) FROM jobs WHERE state = 'ready'")
     print(
         f"{count} pairs: {took:.1f} s, {1000 * took / count:.2f} ms each, {took / bare:.1f} of the bare cost "
-        f"({bare:.2f} s); {1000 * cpu / count:.2f} ms CPU each; {jobs} ready, {left} files left in the inbox; "
-        f"{late}; memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
+        f"({bare:.2f} s); {1000 * cpu / count:.2f} ms CPU each; {jobs} ready, {left} files left in "
+        f"the inbox; {late}; memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
         flush=True,
     )
 

@@ -117,7 +117,7 @@ class Inbox:
         return changed or any(isinstance(verdict, Waits) and verdict.soon for verdict in judged)
 
     async def _judge_all(self, candidates: list[Candidate]) -> list[Judged | Waits]:
-        """A bug that one of them meets holds up no other: each is judged alone, should they not be together."""
+        """All of a batch together; each alone, should a bug that one of them meets break that."""
         together = partial(self.spool.hands.each, self._judge, candidates, at_once=_AT_A_TIME)
         judged = await guarded(together, instead=lambda _: None, path=str(self.spool.inbox))
         if judged is not None:
