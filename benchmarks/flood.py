@@ -4,9 +4,9 @@
     python benchmarks/flood.py waiting [--count 100000]  sidecars without a picture, and files of no use
     python benchmarks/flood.py ready [--count 100000]    pairs in the ledger, at a start
 
-The daemon has its default settings and is a process of its own, as is the simulator. Memory is the
-kernel's own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and one commit
-of SQLite and two syncs of folders for each 64 of them.
+The daemon has its default settings and is a process of its own, as is the simulator. Memory is the kernel's
+own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and one
+commit of SQLite and two syncs of folders for each 64 of them.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from runway_watch.hands import Hands
 from runway_watch.job import Hold, Job, Place
 from runway_watch.ledger.restoring import is_known
 from runway_watch.log import say
-from runway_watch.spool import Spool, make_ready, survey_ground, try_out
+from runway_watch.spool import Spool, make_ready, marks, survey_ground, try_out
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,10 +150,16 @@ class Sentry:
 
     async def _settle(self) -> None:
         """Bring its folders and the ledger together, once it is known for what it was."""
-        jobs = await self._bench.clerk(self._bench.ledger.some_at_work, self._root, limit=_SAMPLES)
-        if jobs and not await self._spool.hands(self._has_any, jobs):
-            raise SpoolError(f"{self._root} {_STRANGE}")
-        await settle_in(self._bench, self._root)
+        ledger, root = self._bench.ledger, self._root
+        at_work = await self._bench.clerk(ledger.some_at_work, root, limit=_SAMPLES)
+        if at_work and await self._marks() != await self._bench.clerk(ledger.recall, _name(root)):
+            over = await self._bench.clerk(ledger.some_over, root, limit=_SAMPLES)
+            if not await self._spool.hands(self._has_any, [*at_work, *over]):
+                raise SpoolError(f"{root} {_STRANGE}")
+        await settle_in(self._bench, root)
+
+    async def _marks(self) -> list[int]:
+        return await self._spool.hands(marks, self._spool.root)
 
     def _has_any(self, jobs: list[Job]) -> bool:
         there = self._spool.present
@@ -163,7 +169,7 @@ class Sentry:
         bench, began = self._bench, self.has_decided
         await bench.keeper.end((self._root, "share"))
         await bench.clerk(bench.ledger.hasten_below, self._root, at=clock.now())
-        await bench.clerk(bench.ledger.remember, _name(self._root), clock.now())
+        await bench.clerk(bench.ledger.remember, _name(self._root), await self._marks())
         await look_at_disks(bench, self._root)
         bench.keeper.away.pop(self._root)
         if began:
@@ -188,11 +194,11 @@ async def look_once(bench: Bench) -> None:
 
 
 def _name(root: str) -> str:
-    """Under which name the ledger remembers that a root was in order."""
+    """Under which name the ledger remembers the marks of a root that was in order."""
     return f"root {root}"
 
 
 def _places(job: Job) -> list[tuple[Place, str]]:
-    """Where a job's files lie, or are being taken."""
+    """Where a job's files lie, or are being taken, or a person may have taken them back."""
     target = [] if job.target is None else [(job.target, job.target_name or "")]
-    return [(job.place, job.name), *target]
+    return [(job.place, job.name), *target, (Place.INBOX, job.name), (Place.INBOX, job.dropped_as)]

@@ -40,9 +40,14 @@ class Queries(Database):
         )
 
     def some_at_work(self, root: str, *, limit: int) -> list[Job]:
-        """At most so many jobs, picked at random, whose files have to lie below a root."""
+        """At most so many jobs, picked at random, that cannot go on without their files below a root."""
         states = sorted(LIVE_STATES - {State.RETIRING})
         query = select(jobs).where(jobs.c.root == root, jobs.c.state.in_(states))
+        return self._jobs(query.order_by(func.random()).limit(limit))
+
+    def some_over(self, root: str, *, limit: int) -> list[Job]:
+        """At most so many jobs, picked at random, whose files were filed below a root."""
+        query = select(jobs).where(jobs.c.root == root, jobs.c.state.not_in(sorted(LIVE_STATES)))
         return self._jobs(query.order_by(func.random()).limit(limit))
 
     def in_transit(self) -> list[Job]:

@@ -3,7 +3,7 @@
 from runway_watch.drops import ERROR, HELD, RESULT
 from runway_watch.spool.beneath import below
 from runway_watch.spool.checksum import digest_of
-from runway_watch.spool.ground import Ground, make_ready, survey_ground, try_out
+from runway_watch.spool.ground import Ground, make_ready, marks, survey_ground, try_out
 from runway_watch.spool.inventory import discard_halves, inventory
 from runway_watch.spool.reunite import reunite
 from runway_watch.spool.scan import Listing, scan
@@ -21,6 +21,7 @@ __all__ = [
     "discard_halves",
     "inventory",
     "make_ready",
+    "marks",
     "reunite",
     "scan",
     "survey_ground",

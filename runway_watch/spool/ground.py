@@ -74,6 +74,16 @@ def make_folders(root: Path) -> None:
             folder.mkdir(exist_ok=True)
 
 
+def marks(root: Path) -> list[int]:
+    """What this root and no other has, also after a restart, by which devices may have other numbers.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    inodes = [folder.stat().st_ino for folder in (root, *(root / place for place in Place))]
+    return [os.statvfs(root).f_fsid, *inodes]
+
+
 def try_out(root: Path) -> None:
     """Find out whether files can be made, written, moved, opened, read and removed.
 
