@@ -5,6 +5,7 @@ configuration cannot be used.
 """
 
 import asyncio
+import gc
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
@@ -110,6 +111,7 @@ def run(
             lock_path=where.lock,
             once=once,
         )
+        gc.freeze()  # what was imported stays; to look for garbage in it would keep the loop waiting
         asyncio.run(run_daemon(daemon))
     raise typer.Exit(FAILED if once and daemon.has_trouble else 0)
 
