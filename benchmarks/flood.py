@@ -5,13 +5,14 @@
     python benchmarks/flood.py ready [--count 100000]    pairs in the ledger, at a start
 
 The daemon has its default settings and is a process of its own, as is the simulator. Memory is the kernel's
-own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and one
-commit of SQLite and two syncs of folders for each 64 of them.
+own peak (VmHWM). `stopped` is compared with what nobody can do without: the same pairs renamed, and for each
+64 of them one commit of SQLite and two syncs of folders. `waiting` is compared with a bare look at each file.
 """
 
 import argparse
 import io
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -58,6 +59,18 @@ class Running:
         told.write_text("")
         return f"loop late by over 50 ms {often} times, by {most} ms at most"
 
+    def looks(self) -> list[int]:
+        """How much was to be judged, at each look at the inbox."""
+        found = re.findall(rb'"ready": (\d+), "event": "inbox.scanned"', (self.root / "log").read_bytes())
+        return [int(ready) for ready in found]
+
+    def rest(self) -> tuple[float, str, int]:
+        """Wait for a while; CPU seconds, how late the loop was, and how many looks there were."""
+        self.late()
+        cpu, looks = self.cpu, len(self.looks())
+        time.sleep(IDLE_SECONDS)
+        return self.cpu - cpu, self.late(), len(self.looks()) - looks
+
     def ask(self, query: str) -> int:
         """A number from its ledger."""
         with closing(sqlite3.connect(f"file:{self.root}/ledger.sqlite3?mode=ro", uri=True)) as db:
@@ -101,36 +114,30 @@ def stopped(root: Path, api: Api, count: int, folders: int, side: int) -> None:
         left = sum(len(names) for _, _, names in os.walk(root / "inbox"))
         jobs = daemon.ask("SELECT count(*) FROM jobs WHERE state = 'ready'")
     print(
-        f"{count} pairs: {took:.1f} s, {1000 * took / count:.2f} ms each, {took / bare:.1f} of the bare cost "
-        f"({bare:.2f} s); {1000 * cpu / count:.2f} ms CPU each; {jobs} ready, {left} files left in "
-        f"the inbox; {late}; memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
+        f"{count} pairs: {took:.1f} s, {1000 * took / count:.2f} ms each, {took / bare:.1f} of the bare "
+        f"cost ({bare:.2f} s); {1000 * cpu / count:.2f} ms CPU each; {jobs} ready, {left} files left; "
+        f"{late}; memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
         flush=True,
     )
 
 
 def waiting(root: Path, api: Api, count: int) -> None:
-    """Fill the inbox with what waits, and let the daemon rest."""
+    """Fill the inbox with what waits, let the daemon judge it, and then let it rest."""
     inbox = root / "inbox"
     inbox.mkdir()
     for n in range(count):
         (inbox / f"p{n:06}{'.prompt.toml' if n % 2 else '.txt'}").write_bytes(SIDECAR)
     bare = bare_scan(inbox)
+    began = time.monotonic()
     with running(root, api, paused=True) as daemon:
-        started = daemon.peak_mb
-        time.sleep(5)
-        daemon.late()
-        cpu = daemon.cpu
-        time.sleep(IDLE_SECONDS)
-        cpu, late = daemon.cpu - cpu, daemon.late()
-        before = daemon.cpu
-        daemon.process.send_signal(signal.SIGHUP)
-        time.sleep(10)
-        scan = daemon.cpu - before
+        until(lambda: 0 in daemon.looks()[1:])  # nothing settles any more, and nothing is to be judged
+        judged = time.monotonic() - began
+        cpu, late, looks = daemon.rest()
         peak = daemon.peak_mb
     print(
-        f"{count} files waiting: {100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; "
-        f"about {scan:.2f} s CPU a look, {scan / bare:.1f} of the bare scan ({bare:.2f} s); {late}; "
-        f"memory {started:.0f} MB after the first look, {peak:.0f} MB at the most",
+        f"{count} files waiting: judged once in {judged:.0f} s; then {100 * cpu / IDLE_SECONDS:.2f} % of a "
+        f"core: {looks} looks in {IDLE_SECONDS:.0f} s, {cpu / looks:.2f} s CPU each, "
+        f"{cpu / looks / bare:.1f} of the bare scan ({bare:.2f} s); {late}; memory {peak:.0f} MB at the most",
         flush=True,
     )
 
@@ -147,10 +154,8 @@ def ready(root: Path, api: Api, count: int, side: int) -> None:
         first = time.monotonic() - began
         until(lambda: len(api.bill()["tasks"]) >= 21)
         time.sleep(30)
-        daemon.late()
-        cpu = daemon.cpu
-        time.sleep(IDLE_SECONDS)
-        cpu, late, peak = daemon.cpu - cpu, daemon.late(), daemon.peak_mb
+        cpu, late, _ = daemon.rest()
+        peak = daemon.peak_mb
     print(
         f"{count} ready: first submit {first:.1f} s after the start; "
         f"{100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; {late}; "

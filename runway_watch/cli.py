@@ -5,6 +5,7 @@ configuration cannot be used.
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -111,6 +112,7 @@ def run(
             lock_path=where.lock,
             once=once,
         )
+        gc.freeze()  # what was imported stays; to look for garbage in it would keep the loop waiting
         asyncio.run(run_daemon(daemon))
     raise typer.Exit(FAILED if once and daemon.has_trouble else 0)
 

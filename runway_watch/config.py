@@ -9,7 +9,6 @@ import zoneinfo
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from threading import Thread
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -23,14 +22,12 @@ from pydantic import (
     field_validator,
 )
 
-from runway_watch import keyfile, sidecar
+from runway_watch import keyfile, mounts, sidecar
 from runway_watch.errors import ConfigError, Refusal
 
 API_URL = "https://api.dev.runwayml.com"
 POLL_FLOOR = 5.0
 """Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
-
-_ANSWER_SECONDS = 2.0
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -206,12 +203,8 @@ class Settings(_Table):
 
 
 def _real(root: Path) -> Path:
-    """Where a root is, links followed; a share that does not answer is taken for what its name says."""
-    found: list[Path] = []
-    asking = Thread(target=lambda: found.append(root.resolve()), name=f"{root} (real)", daemon=True)
-    asking.start()
-    asking.join(_ANSWER_SECONDS)
-    return found[0] if found else Path(os.path.normpath(root))
+    """Where a root is, links followed as far as local filesystems go: a share may not answer."""
+    return mounts.table().follow(root)
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:

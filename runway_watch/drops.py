@@ -37,7 +37,7 @@ class Group:
     @property
     def files(self) -> tuple[str, ...]:
         """The names of its files, media first."""
-        return tuple(name for name in (self.media, self.sidecar) if name)
+        return tuple(filter(None, (self.media, self.sidecar)))
 
 
 def join(folder: str, name: str) -> str:

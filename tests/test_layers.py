@@ -17,13 +17,13 @@ LAYERS = (
     {"errors", "job", "clock", "letters", "masking"},
     # L1: the pure core
     {"states", "backoff", "hours", "polling", "wish", "sidecar"},
-    {"settle", "drops", "records", "media", "catalogue", "keyfile"},
+    {"settle", "drops", "records", "media", "catalogue", "keyfile", "mounts"},
     {"config", "breaker"},
     # L2: what happens next
     {"decide", "holds", "forecast"},
     # L3: the adapters, and who does their blocking work
     {"hands"},
-    {"mounts", "inotify", "log", "notify", "timetable", "ledger", "spool", "api"},
+    {"inotify", "log", "notify", "timetable", "ledger", "spool", "api"},
     {"watcher"},
     # L4: the steps of a job
     {"stages"},

@@ -171,7 +171,7 @@ def test_nothing_that_was_known_is_lost(old: Path) -> None:
     before = contents(old)
     migrated(old).close()
     assert contents(old) == before
-    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("2",)]
+    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
     assert rows(old, "PRAGMA integrity_check") == [("ok",)]
     assert rows(old, "PRAGMA foreign_key_check") == []
     with migrated(old) as ledger:
@@ -270,5 +270,19 @@ def test_a_crash_at_any_statement_leaves_the_old_version_whole(old: Path) -> Non
         assert rows(old, "SELECT value FROM meta") == [("1",)]
         assert contents(old) == before
     assert (ended, nth > 30) == (0, True)
-    assert rows(old, "SELECT value FROM meta") == [("2",)]
+    assert rows(old, "SELECT value FROM meta") == [("3",)]
     assert contents(old) == before
+
+
+def test_a_ledger_of_version_2_gets_what_version_3_has_more(tmp_path: Path) -> None:
+    file = tmp_path / "ledger.sqlite3"
+    Ledger(f"sqlite:///{file}").close()
+    whole = shape(file)
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("DROP INDEX jobs_followers")
+        db.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+        db.commit()
+    assert shape(file) != whole
+    Ledger(f"sqlite:///{file}").close()
+    assert shape(file) == whole
+    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]

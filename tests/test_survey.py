@@ -9,7 +9,7 @@ import pytest
 from runway_watch.config import WatchSettings
 from runway_watch.errors import Refusal
 from runway_watch.spool import Spool
-from runway_watch.stages.survey import ARRIVING, UNSUPPORTED, Survey, defaults, survey
+from runway_watch.stages.survey import ARRIVING, UNSUPPORTED, Known, Survey, defaults, survey
 from tests.samples import PNG, SIDECAR, drop, spool
 
 
@@ -20,7 +20,7 @@ def where(tmp_path: Path) -> Spool:
 
 def look(where: Spool, before: Survey | None = None, *, now: float = 100.0, **changes: Any) -> Survey:
     watch = WatchSettings(root=where.root, **changes)
-    return survey(where, watch, before.seen if before else {}, now)
+    return survey(where, watch, before.known if before else Known(), now)
 
 
 def ready(found: Survey) -> list[tuple[str, tuple[str, ...]]]:

@@ -13,11 +13,10 @@ from runway_watch.daemon.porter import bring_in
 from runway_watch.daemon.returning import Names, were_here, write_down
 from runway_watch.job import Job, Place, State
 from runway_watch.log import say
-from runway_watch.settle import Watched
 from runway_watch.spool import Spool
-from runway_watch.stages.admit import NO_OPERATION, Judged, judge
+from runway_watch.stages.admit import Judged, judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
-from runway_watch.stages.survey import Survey, survey
+from runway_watch.stages.survey import Known, survey
 
 _AT_A_TIME = 4
 """Groups that are looked at in parallel: hashing keeps that many threads busy."""
@@ -48,8 +47,7 @@ class Inbox:
     spool: Spool
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     alive_at: float = field(default_factory=clock.monotonic)  # when a look last came a step further
-    _seen: dict[str, Watched] = field(default_factory=dict)
-    _still: dict[str, Candidate] = field(default_factory=dict)  # what waits until it changes, by a path
+    _known: Known = field(default_factory=Known)
     _stuck: set[tuple[str, str]] = field(default_factory=set)  # accepted, and not to be moved just now
 
     async def look(self) -> float | None:
@@ -63,22 +61,13 @@ class Inbox:
         """
         await self._carry_on()
         now = self.alive_at = clock.monotonic()
-        found = await self.spool.hands(survey, self.spool, self.watch, self._seen, now)
-        self._seen, self.waiting = found.seen, found.waiting
-        candidates = await self.spool.hands(self._new, found)
+        found = await self.spool.hands(survey, self.spool, self.watch, self._known, now)
+        self._known, self.waiting = found.known, found.waiting
+        candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
         say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(candidates))
         scanned = clock.monotonic()
         soon = await self._take_turns(candidates, until=scanned + max(_TURN_SECONDS, 4 * (scanned - now)))
         return min((pause for pause in (soon, found.soonest) if pause is not None), default=None)
-
-    def _new(self, found: Survey) -> list[Candidate]:
-        """What is to be judged: not what is being moved, nor what is still as it was when it had to wait."""
-        paths = ((candidate.paths[0], candidate) for candidate in found.candidates)
-        self._still = {path: self._still[path] for path, c in paths if self._still.get(path) == c}
-        for candidate in self._still.values():
-            found.wait(candidate.folder, candidate.group, NO_OPERATION)
-        new = (c for c in found.candidates if c.paths[0] not in self._still)
-        return [c for c in new if (c.folder, c.group.name) not in self._stuck]
 
     async def _take_turns(self, candidates: list[Candidate], *, until: float) -> float | None:
         """Take in what was found, a batch at a time, up to a moment. Returns as `look` does."""
@@ -136,7 +125,7 @@ class Inbox:
         if isinstance(judged, Waits):
             self.waiting |= dict.fromkeys(candidate.paths, judged.why)
             if judged.still:
-                self._still[candidate.paths[0]] = candidate
+                self._known.still[candidate.paths[0]] = candidate
         return judged
 
     async def _move_in(self, admitted: list[Judged]) -> None:

@@ -141,7 +141,8 @@ class Queries(Database):
         # What is new begins when what is begun makes room, and what is blocked makes none.
         stuck = exists().select_from(generations.join(jobs)).where(live, _blocked(), later, ~is_new)
         appointed = row.reason.is_(None) & later
-        waits = (_blocked() & (later | is_new)) | (is_new & (appointed | stuck.correlate(None)))
+        blocked = _blocked() & (later | is_new | _comes_in())
+        waits = blocked | (is_new & (appointed | stuck.correlate(None)))
         held = row.state.in_(["ready", "uploading"]) & ~(
             below(new) & jobs.c.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
         )
@@ -168,6 +169,7 @@ class Queries(Database):
             (generations.c.state == "uploading") & generations.c.uploaded_at.is_(None)
         )
         filed = (generations.c.state == "retiring") & (jobs.c.state == "retiring") & (generations.c.n == 1)
+        filed &= ~_comes_in()
         wanted = (generations.c.state == "running") | (below(roots) & (begun | filed))
         few = generations.c.state.in_(["uploading", "running", "collecting", "retiring"])
         query = joined().where(few, generations.c.due_at <= at, wanted)
@@ -276,8 +278,12 @@ def below(roots: Collection[str]) -> ColumnElement[bool]:
 def _blocked() -> ColumnElement[bool]:
     """What goes on only when a person has done something: about the key, the money, or the folders."""
     reason = func.coalesce(generations.c.reason, "").in_(sorted(BLOCKED))
-    on_its_way = func.coalesce(jobs.c.target, "") == Place.PROCESSING
-    return reason | (on_its_way & (generations.c.state == "ready"))
+    return reason | (_comes_in() & generations.c.state.in_(["ready", "retiring"]))
+
+
+def _comes_in() -> ColumnElement[bool]:
+    """Whether a job's files are still being taken to processing/: a look at the inbox does that."""
+    return func.coalesce(jobs.c.target, "") == Place.PROCESSING
 
 
 def begins_at(state: State) -> ColumnElement[bool]:

@@ -1,12 +1,14 @@
 """Records to rows and back."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from runway_watch.job import Generation, Input, Job, Output, Place, Reference, State, Verdict
 
 _PLAIN = (int, float, bool, type(None))
+_WORDS = (State, Place)
+_RECORDS = (Input, Output, Reference, Verdict)
 
 
 def from_job(job: Job) -> dict[str, Any]:
@@ -21,12 +23,12 @@ def from_generation(generation: Generation) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A record's value as the database takes it: records become tables, tuples lists, enums their word."""
-    if isinstance(value, State | Place):
-        return value.value
-    if isinstance(value, Input | Output | Reference | Verdict):
-        value = asdict(value)
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, _WORDS):
+        return value.value
+    if isinstance(value, _RECORDS):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -59,7 +59,7 @@ def look(spot: Spot, settings: Settings) -> Drop:
             return _judge(candidate, spool, settings, beside)
     why = found.waiting.get(path, _CLOSED)
     do = next((do for begins, do in _DO.items() if why.startswith(begins)), "")
-    return Drop(_group_of(spot, found.seen), beside, why, do)
+    return Drop(_group_of(spot, found.known.seen), beside, why, do)
 
 
 def _passed_over(spot: Spot, spool: Spool) -> Drop | None:

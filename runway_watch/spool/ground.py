@@ -104,8 +104,9 @@ def _read(folder: Path) -> None:
 
 
 def _use(folder: Folder) -> None:
-    name = f".runway-watch-{secrets.token_hex(8)}"
-    written, moved = Spot(folder, f"{name}.part"), Spot(folder, f"{name}-moved.part")
+    # Named as a half of no job, so that the next start removes what a crash has left.
+    nobody = f".000000-{secrets.token_hex(4)}"
+    written, moved = Spot(folder, f"{nobody}-0-0.part"), Spot(folder, f"{nobody}-0-1.part")
     try:
         with written.fresh(0o600) as file:
             file.write(_TRIAL)

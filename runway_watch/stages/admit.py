@@ -15,7 +15,7 @@ from runway_watch.holds import over_cap
 from runway_watch.job import Generation, Input, Job, Place, State
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
-from runway_watch.stages.desk import Candidate, Desk, Findings, Waits
+from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
 from runway_watch.stages.inspecting import (
     Unsettled,
     look_at_media,
@@ -25,8 +25,6 @@ from runway_watch.stages.inspecting import (
 )
 from runway_watch.stages.leaving import why_it_stays
 from runway_watch.wish import wish_of
-
-NO_OPERATION = "waits for its picture"
 
 Judged = tuple[Job, Generation]
 """A job that is `ready`, or one that is `retiring` with its verdict; and its generation."""

@@ -15,6 +15,8 @@ from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import Spool
 
+NO_OPERATION = "waits for its picture"
+
 Reading = Callable[[str], AbstractContextManager[BinaryIO]]
 """Opens a file by its path; Refusal when it is not there or no plain file."""
 

@@ -1,7 +1,7 @@
 """Survey: what lies in an inbox, which of it is complete and still, and what the rest waits for."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from runway_watch import clock, drops, settle, sidecar
@@ -11,11 +11,24 @@ from runway_watch.errors import Refusal, SpoolError
 from runway_watch.settle import Watched
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Listing, Spool, scan
-from runway_watch.stages.desk import Candidate
+from runway_watch.stages.desk import NO_OPERATION, Candidate
 
 UNSUPPORTED = f"unsupported: {drops.UNSUPPORTED}"
 RECORD = "a record that runway-watch wrote beside a job: never a drop; delete it, or move it back to its job"
 ARRIVING = "still arriving"
+
+
+@dataclass(slots=True)
+class Known:
+    """What one look leaves to the next.
+
+    Args:
+        seen: since when each file has been as it is, by path.
+        still: what was judged and waits for nothing but a change, by the path of its first file.
+    """
+
+    seen: dict[str, Watched] = field(default_factory=dict)
+    still: dict[str, Candidate] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -25,20 +38,20 @@ class Survey:
     candidates: list[Candidate] = field(default_factory=list)  # each folder's in turn
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     soonest: float | None = None  # seconds until something may have settled
-    seen: dict[str, Watched] = field(default_factory=dict)  # to be handed to the next look
+    known: Known = field(default_factory=Known)
 
     def wait(self, folder: str, group: Group, why: str) -> None:
         """Note why a group's files stay where they are."""
         self.waiting |= {join(folder, name): why for name in group.files}
 
 
-def survey(spool: Spool, watch: WatchSettings, seen: Mapping[str, Watched], now: float) -> Survey:
+def survey(spool: Spool, watch: WatchSettings, known: Known, now: float) -> Survey:
     """Look at the whole inbox once.
 
     Args:
         spool: the watch's folders.
         watch: its settings.
-        seen: what the last look saw, by path.
+        known: what the last look left.
         now: the moment on the monotonic clock.
 
     Raises:
@@ -48,8 +61,14 @@ def survey(spool: Spool, watch: WatchSettings, seen: Mapping[str, Watched], now:
     for listing in scan(spool.inbox, watch.ignore):
         for name, sight in listing.files.items():
             path = join(listing.path, name)
-            found.seen[path] = settle.watch(seen.get(path), sight, now)
-        _sort(listing, spool, watch, found, now)
+            found.known.seen[path] = settle.watch(known.seen.get(path), sight, now)
+        for candidate in _sort(listing, spool, watch, found, now):
+            first = candidate.paths[0]
+            if known.still.get(first) == candidate:
+                found.known.still[first] = candidate
+                found.wait(candidate.folder, candidate.group, NO_OPERATION)
+            else:
+                found.candidates.append(candidate)
     found.candidates = in_turns(found.candidates)
     return found
 
@@ -67,7 +86,7 @@ def in_turns(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def as_it_lies(spool: Spool, watch: WatchSettings) -> Survey:
     """Look once, for who has not looked before: nobody knows how long it has been still. Raises OSError."""
-    return survey(spool, watch.model_copy(update={"settle_seconds": 0.0}), {}, clock.monotonic())
+    return survey(spool, watch.model_copy(update={"settle_seconds": 0.0}), Known(), clock.monotonic())
 
 
 def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, ...]:
@@ -81,7 +100,10 @@ def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, 
     return tuple(layers)
 
 
-def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, now: float) -> None:
+def _sort(
+    listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, now: float
+) -> Iterator[Candidate]:
+    """What is complete and has settled in a folder; why the rest waits is noted."""
     if not listing.files:
         return
     try:
@@ -92,7 +114,7 @@ def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, n
     found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
     found.waiting |= {join(listing.path, name): RECORD for name in listing.files if drops.is_record(name)}
     for group in drops.pair(listing.files, optional=sidecar.is_optional(layers)):
-        watched = [found.seen[join(listing.path, name)] for name in group.files]
+        watched = [found.known.seen[join(listing.path, name)] for name in group.files]
         pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in watched)
         if group.why:
             found.wait(listing.path, group, group.why)
@@ -102,7 +124,7 @@ def _sort(listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, n
         else:
             late = [settle.overdue(w, now=now, timeout=watch.settle_timeout_seconds) for w in watched]
             sights = {name: w.sight for name, w in zip(group.files, watched, strict=True)}
-            found.candidates.append(Candidate(listing.path, group, sights, layers, patient=not all(late)))
+            yield Candidate(listing.path, group, sights, layers, patient=not all(late))
 
 
 def _folder_defaults(spool: Spool, folder: str) -> Sidecar:
