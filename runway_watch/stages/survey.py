@@ -45,6 +45,8 @@ def survey(spool: Spool, watch: WatchSettings, seen: Mapping[str, Watched], now:
     """
     found = Survey()
     for listing in scan(spool.inbox, watch.ignore):
+        if listing.unseen:
+            found.waiting[listing.path] = listing.unseen
         for name, sight in listing.files.items():
             path = join(listing.path, name)
             found.seen[path] = settle.watch(seen.get(path), sight, now)
