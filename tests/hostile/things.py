@@ -116,7 +116,7 @@ def padded(text: str) -> bytes:
 
 
 OTHERS: dict[str, bytes] = {
-    "eps": padded("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"),
+    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n" + b"%\n" * 500,
     "pdf": padded("%PDF-1.4\n"),
     "svg": padded('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
     "tiff": b"II*\x00" + b"\x01" * 1000,
