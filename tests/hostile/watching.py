@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.forked import REPOSITORY
-from tests.harness import Site
+from tests.harness import AUTHORITY, Site
 
 OPENS = ("open", "openat", "openat2", "creat")
 CHANGES = (
@@ -89,7 +88,7 @@ def assert_nothing_outside(report: Path, site: Site, outside: Path) -> None:
         outside: the folder of secrets; even to try and fail to open them is too much.
     """
     ours = [site.root, site.ledger.parent]
-    readable = [site.base, REPOSITORY, *map(Path, (sys.prefix, sys.base_prefix, *SYSTEM))]
+    readable = [site.base, AUTHORITY, *map(Path, (sys.prefix, sys.base_prefix, *sys.path, *SYSTEM))]
     calls = list(_calls(report))
     touched = [(call, path) for call in calls if call.name in OPENS + CHANGES for path in call.paths]
     assert len(touched) > 100, "strace saw nothing"
