@@ -341,7 +341,11 @@ def test_a_reference_does_not_leave_the_inbox(folder: str, reference: str) -> No
 
 
 def seen(where: Spool, *ignore: str) -> dict[str, list[str]]:
-    return {listing.path: sorted(listing.files) for listing in scan(where.inbox, ignore)}
+    return {found.path: sorted(found.files) for found in scan(where.inbox, ignore) if not found.unseen}
+
+
+def unseen(where: Spool) -> dict[str, str]:
+    return {found.path: found.unseen for found in scan(where.inbox) if found.unseen}
 
 
 def test_a_scan_sees_files_in_every_folder_and_no_junk(where: Spool) -> None:
@@ -361,11 +365,13 @@ def test_a_scan_follows_no_link_and_reports_it_as_a_file(where: Spool, tmp_path:
     assert seen(where) == {"": ["cat.png", "folder", "loop"]}
 
 
-def test_a_name_that_is_no_text_stays_where_it_is(where: Spool) -> None:
+def test_a_name_that_is_no_text_stays_where_it_is_and_is_told_of(where: Spool) -> None:
     drop(where, {"cat.png": b""})
     Path(os.fsdecode(os.fsencode(where.inbox) + b"/caf\xe9.png")).touch()
     Path(os.fsdecode(os.fsencode(where.inbox) + b"/\xff")).mkdir()
     assert seen(where) == {"": ["cat.png"]}
+    assert {*unseen(where)} == {"caf\udce9.png", "\udcff"}
+    assert all("not UTF-8" in why for why in unseen(where).values())
 
 
 def test_folders_are_looked_into_down_to_a_depth_and_hide_none_of_their_neighbours(
@@ -380,6 +386,8 @@ def test_folders_are_looked_into_down_to_a_depth_and_hide_none_of_their_neighbou
     found = seen(where)
     assert found["good"] == ["cat.png"]
     assert len(found) == 2 + 101
+    assert all("more than 100 folders deep" in why for why in unseen(where).values())
+    assert len(unseen(where)) == 1
 
 
 def test_an_inbox_that_cannot_be_read_is_no_empty_inbox(where: Spool) -> None:

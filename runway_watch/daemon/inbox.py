@@ -130,7 +130,8 @@ class Inbox:
 
     async def _move_in(self, admitted: list[Judged]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
-        earlier, taken = await were_here(self.bench, self.spool, [job for job, _ in admitted])
+        earlier, taken, unclear = await were_here(self.bench, self.spool, [job for job, _ in admitted])
+        admitted = [(job, call) for job, call in admitted if job.id not in unclear]
         jobs = await self.spool.hands(lambda: [self._aim(job, taken) for job, _ in admitted])
         aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
         written = await write_down(self.bench, self.spool, aimed, earlier)

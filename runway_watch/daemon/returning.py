@@ -12,6 +12,7 @@ from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.doubts import post_record
 from runway_watch.decide import revive
+from runway_watch.errors import SpoolError
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
 from runway_watch.log import say
 from runway_watch.spool import ERROR, HELD, Spool
@@ -22,31 +23,44 @@ Names = set[tuple[str, Place, str]]
 """Folder, place and name of groups of files."""
 
 
-async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mapping[str, Job], Names]:
+async def were_here(bench: Bench, spool: Spool, jobs: list[Job]) -> tuple[Mapping[str, Job], Names, set[str]]:
     """Which of these were here before: their old selves, by the new id; and the names that live jobs have.
+
+    The last are the new ids of those of which nobody can tell, for a folder is closed to us: they wait, and
+    no other with them.
 
     The records of those no longer hold and go away, which also makes their names free again. It is done
     before anything is committed: should the daemon die now, the files in the inbox are simply found anew.
     """
     found: dict[str, Job] = {}
     taken: Names = set()
+    unclear: set[str] = set()
     names = {(job.folder, job.name) for job in jobs}
     known = await bench.clerk(bench.ledger.called_any, root=str(spool.root), names=names)
     for job in jobs:
         called = [was for was in known if (was.folder, was.name) == (job.folder, job.name)]
         if not called:
             continue
-        was = await spool.hands(earlier, job, called, spool=spool)
-        taken |= {(w.folder, w.place, w.name) for w in called if w.state in LIVE_STATES and w is not was}
-        if was is None or was.id in {other.id for other in found.values()}:
-            continue
-        found[job.id] = was
-        if was.state in CAN_RETURN and not is_kept(was):
-            record = HELD if was.state is State.HELD else ERROR
-            await spool.hands(spool.withdraw, was, record, place=was.place, name=was.name)
-            # It may have come along.
-            await spool.hands(spool.withdraw, was, record, place=Place.INBOX, name=job.name)
-    return found, taken
+        try:
+            was = await spool.hands(earlier, job, called, spool=spool)
+            taken |= {(w.folder, w.place, w.name) for w in called if w.state in LIVE_STATES and w is not was}
+            if was is None or was.id in {other.id for other in found.values()}:
+                continue
+            await _withdraw(spool, was, name=job.name)
+            found[job.id] = was
+        except SpoolError as error:
+            unclear.add(job.id)
+            say("share.refused", level="warning", path=job.path, message=str(error))
+    return found, taken, unclear
+
+
+async def _withdraw(spool: Spool, was: Job, *, name: str) -> None:
+    """Take down the record of a job that goes on; it may have come along to the inbox."""
+    if was.state not in CAN_RETURN or is_kept(was):
+        return
+    record = HELD if was.state is State.HELD else ERROR
+    await spool.hands(spool.withdraw, was, record, place=was.place, name=was.name)
+    await spool.hands(spool.withdraw, was, record, place=Place.INBOX, name=name)
 
 
 async def write_down(
@@ -83,7 +97,11 @@ async def _readmit(bench: Bench, job: Job, call: Generation, *, was: Job) -> Job
 async def _take_back(bench: Bench, spool: Spool, job: Job, was: Job) -> None:
     """Carry files that left a job back to it: it is at work with them, or nobody knew how it stands."""
     back = replace(job, target=was.place, target_name=was.name)
-    await spool.hands(spool.carry, back)
+    try:
+        await spool.hands(spool.carry, back)
+    except SpoolError as error:  # they wait in the inbox, and nobody waits with them
+        say("share.refused", level="warning", path=was.path, job=was.id, message=str(error))
+        return
     why = "it is at work with these files already"
     if was.state is State.HELD:
         why = "they had left before anybody could know that it is held"

@@ -162,8 +162,16 @@ class Sentry:
         return await self._spool.hands(marks, self._spool.root)
 
     def _has_any(self, jobs: list[Job]) -> bool:
-        there = self._spool.present
-        return any(there(job, place, name) for job in jobs for place, name in _places(job))
+        return any(self._may_have(job, place, name) for job in jobs for place, name in _places(job))
+
+    def _may_have(self, job: Job, place: Place, name: str) -> bool:
+        """Whether a job's files are there, as far as its folder is not closed to us: it is there itself."""
+        try:
+            return self._spool.present(job, place, name)
+        except SpoolError as error:
+            if not isinstance(error.__cause__, PermissionError):
+                raise
+            return True
 
     async def _let_go_on(self) -> None:
         bench, began = self._bench, self.has_decided

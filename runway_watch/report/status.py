@@ -144,6 +144,8 @@ def _line(job: Job, calls: list[Generation], known: _Known) -> dict[str, Any]:
 
 def _why(job: Job, call: Generation, known: _Known) -> tuple[str | None, str | None]:
     """Why a job does not go on: its own reason, or a hold of what it needs."""
+    if job.target is Place.PROCESSING:
+        return "share", "its files are still being moved to processing/"
     if job.state is State.READY and job.duplicate_of is not None:
         return "duplicate", follows(job.duplicate_of, known.leaders.get(job.duplicate_of))
     barring = next((hold for hold in known.holds if bars(hold, job, call)), None)

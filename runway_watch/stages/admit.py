@@ -13,6 +13,7 @@ from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.holds import over_cap
 from runway_watch.job import Generation, Input, Job, Place, State
+from runway_watch.letters import STEERING
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
@@ -66,7 +67,7 @@ def _look(candidate: Candidate, desk: Desk, findings: Findings) -> Waits | None:
     """Fill in the findings. Returns what the group waits for, if it is no drop yet."""
     waits: Waits | None = None
     with findings.noting():
-        _check_names(candidate.group)
+        _check_names(candidate)
     with findings.noting():
         waits = look_at_media(candidate, desk, findings)
     if waits is not None:
@@ -116,12 +117,14 @@ def _blaming(layers: Sequence[Sidecar], own: Sidecar) -> Iterator[None]:
         raise Refusal(refusal.code, refusal.message, hint=hint, problems=refusal.problems) from None
 
 
-def _check_names(group: Group) -> None:
-    if any(drops.safe(name) != name for name in group.files):
+def _check_names(candidate: Candidate) -> None:
+    unsafe = [name for name in candidate.group.files if drops.safe(name) != name]
+    unsafe += [name for name in candidate.folder.split("/") if STEERING.search(name)]
+    if unsafe:
         raise Refusal(
             "name.unsafe",
-            f"The name {group.name!a} holds control characters or is too long.",
-            hint="Rename the files with plain letters and digits.",
+            f"The name {unsafe[0]!a} holds control characters or is too long.",
+            hint="Rename the files, or their folder, with plain letters and digits.",
         )
 
 

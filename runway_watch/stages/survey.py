@@ -59,6 +59,8 @@ def survey(spool: Spool, watch: WatchSettings, known: Known, now: float) -> Surv
     """
     found = Survey()
     for listing in scan(spool.inbox, watch.ignore):
+        if listing.unseen:
+            found.waiting[listing.path] = listing.unseen
         for name, sight in listing.files.items():
             path = join(listing.path, name)
             found.known.seen[path] = settle.watch(known.seen.get(path), sight, now)
