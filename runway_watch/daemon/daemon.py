@@ -23,7 +23,7 @@ from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
 from runway_watch.daemon.reloading import changes, kept
 from runway_watch.daemon.sentry import look_once
-from runway_watch.daemon.shift import LEDGER_STOP_SECONDS, Shift
+from runway_watch.daemon.shift import HAND_OVER_SECONDS, LEDGER_STOP_SECONDS, STOP_SECONDS, Shift
 from runway_watch.errors import ConfigError, LedgerError, RunwayWatchError
 from runway_watch.ledger import Ledger, Lock, file_of
 from runway_watch.log import say
@@ -62,6 +62,7 @@ class Daemon:
         self._stops = False
         self._hung_up = asyncio.Event()
         self._dispatch = asyncio.Event()
+        self._spools: dict[Path, Spool] = {}
         self._shift: Shift | None = None
         self._broken: BaseException | None = None
         self.has_trouble = False
@@ -147,7 +148,7 @@ class Daemon:
             clerk=clerk,
             api=api,
             courier=courier,
-            spools={str(watch.root): Spool(watch.root) for watch in self._settings.watch},
+            spools={str(watch.root): self._spool(watch.root) for watch in self._settings.watch},
             wake=self._dispatch.set,
             ledger_file=file,
             read_key=read_key,
@@ -155,15 +156,19 @@ class Daemon:
         await bench.keeper.load()
         return bench
 
+    def _spool(self, root: Path) -> Spool:
+        """A root's spool, the same in every shift: calls that hang are waited for by the next one too."""
+        return self._spools.setdefault(root, Spool(root))
+
     def _break(self, error: BaseException) -> None:
         if self._broken is None:
             self._broken = error
             say("daemon.broken", level="error", exc_info=error)
             self.stop()
 
-    def _end_shift(self) -> None:
+    def _end_shift(self, *, within: float = STOP_SECONDS) -> None:
         if self._shift is not None:
-            self._shift.stop()
+            self._shift.stop(within=within)
 
     # -- reloading -------------------------------------------------------------------------------------
 
@@ -188,7 +193,7 @@ class Daemon:
             say("config.reloaded", message=f"changed: {', '.join(changed)}")
             log.set_up(settings.log)
             self._settings = settings
-            self._end_shift()
+            self._end_shift(within=HAND_OVER_SECONDS)
         elif self._shift is not None:
             self._shift.look()
             notify("READY=1")

@@ -113,16 +113,19 @@ class Line:
         finally:
             self._stopped.discard(job_id)
 
-    async def finish(self, seconds: float, give_up: Callable[[], None]) -> None:
-        """Start no further stage, and give those under way this long to reach their next commit.
+    async def finish(self, left: Callable[[], float], give_up: Callable[[], None]) -> None:
+        """Start no further stage, and give those under way some time to reach their next commit.
 
         Args:
-            give_up: has nobody wait for a share any longer, once the time is over.
+            left: how many seconds there are left for that.
+            give_up: has nobody wait for a share any longer, once they are over.
         """
         self._closed = True
         under_way = [task for task in self._busy.values() if not task.done()]
         if under_way:
-            _, late = await asyncio.wait(under_way, timeout=seconds)
+            late = set(under_way)
+            while late and left() > 0:
+                _, late = await asyncio.wait(late, timeout=min(left(), 1.0))
             give_up()
             for task in late:
                 task.cancel()

@@ -35,6 +35,10 @@ TOGETHER_SECONDS = 0.01
 STOP_SECONDS = 20.0
 """How long steps may take to reach their next commit: a stop takes less than 30 s in all."""
 
+HAND_OVER_SECONDS = 180.0
+"""The same where the next shift waits: longer than any answer is waited for (150 s). A paid request that is cut
+off is in doubt."""
+
 LEDGER_STOP_SECONDS = 3.0
 """How long the ledger may take to answer a last question, and to close; it may be in trouble."""
 
@@ -58,7 +62,8 @@ class Shift:
         once: bool = False,
     ) -> None:
         self._bench, self._dispatch, self._broke, self._once = bench, dispatch, broke, once
-        self._stopped_at: float | None = None  # on the monotonic clock
+        self._is_over = False
+        self._deadline = float("inf")  # on the monotonic clock
         self._jumped = 0.0
         self._distrusts = False
         self._began = clock.now()
@@ -76,10 +81,10 @@ class Shift:
         """How many generations are in a stage at this moment."""
         return self._line.busy
 
-    def stop(self) -> None:
-        """Stop at the next opportunity."""
-        if self._stopped_at is None:
-            self._stopped_at = clock.monotonic()
+    def stop(self, *, within: float = STOP_SECONDS) -> None:
+        """Stop at the next opportunity; what is under way has so many seconds to reach its next commit."""
+        self._deadline = min(self._deadline, clock.monotonic() + within)
+        self._is_over = True
         self._dispatch.set()
 
     def look(self) -> None:
@@ -111,10 +116,15 @@ class Shift:
         for task in beside:
             task.remove_done_callback(self._ended)
             task.cancel()
-        began = clock.monotonic() if self._stopped_at is None else self._stopped_at
-        await self._line.finish(max(0.0, began + STOP_SECONDS - clock.monotonic()), self._give_up)
+        if not self._is_over:
+            self.stop()
+        await self._line.finish(self._left, self._give_up)
         self._give_up()
         await asyncio.gather(*beside, return_exceptions=True)
+
+    def _left(self) -> float:
+        """Seconds that are left for what is under way; a stop may come while a hand-over is waited for."""
+        return max(0.0, self._deadline - clock.monotonic())
 
     def _give_up(self) -> None:
         """Wait for no share any longer."""
@@ -177,7 +187,7 @@ class Shift:
             await self._dispatch.wait()
             await asyncio.sleep(TOGETHER_SECONDS)
             self._dispatch.clear()
-            if self._stopped_at is not None:
+            if self._is_over:
                 return
             self._timetable.at(await self._turn(), "dispatch", self._dispatch.set)
             self._herald.turned()

@@ -86,6 +86,9 @@ def _bid(ledger: Ledger, settings: Settings, job: Job) -> _Bid:
     verdict = job.verdict or next((call.verdict for call in calls if call.verdict), None)
     again = ", perhaps for the second time" if records.charged(calls) == "unknown" else ""
     bid = _Bid(job, verdict.code if verdict else None, ledger.most(job), again)
+    away = next((h.message for h in ledger.holds() if (h.scope, h.reason) == (job.root, "share")), None)
+    if away is not None:
+        return replace(bid, price=0, why=f"{away}; say `retry` again when it is back")
     if job.state in (State.FAILED, State.CANCELLED):
         return _as_it_lies(bid, calls[0], ledger, settings)
     return bid
