@@ -64,12 +64,11 @@ class Running:
         found = re.findall(rb'"ready": (\d+), "event": "inbox.scanned"', (self.root / "log").read_bytes())
         return [int(ready) for ready in found]
 
-    def rest(self) -> tuple[float, str, int]:
-        """Wait for a while; CPU seconds, how late the loop was, and how many looks there were."""
-        self.late()
+    def rest(self) -> tuple[float, int]:
+        """Wait for a while; CPU seconds, and how many looks at the inbox there were."""
         cpu, looks = self.cpu, len(self.looks())
         time.sleep(IDLE_SECONDS)
-        return self.cpu - cpu, self.late(), len(self.looks()) - looks
+        return self.cpu - cpu, len(self.looks()) - looks
 
     def ask(self, query: str) -> int:
         """A number from its ledger."""
@@ -100,7 +99,7 @@ def main() -> None:
 def stopped(root: Path, api: Api, count: int, folders: int, side: int) -> None:
     """Drop pairs while the daemon is stopped, let it go on, and wait until it has them all."""
     bare = bare_cost(root / "bare", count, side)
-    with running(root, api, paused=True) as daemon:
+    with running(root, api, paused=True, timed=True) as daemon:
         idle = daemon.peak_mb
         daemon.process.send_signal(signal.SIGSTOP)
         pairs(root / "inbox", count, folders, side)
@@ -132,12 +131,16 @@ def waiting(root: Path, api: Api, count: int) -> None:
     with running(root, api, paused=True) as daemon:
         until(lambda: 0 in daemon.looks()[1:])  # nothing settles any more, and nothing is to be judged
         judged = time.monotonic() - began
-        cpu, late, looks = daemon.rest()
+        cpu, looks = daemon.rest()
         peak = daemon.peak_mb
     print(
         f"{count} files waiting: judged once in {judged:.0f} s; then {100 * cpu / IDLE_SECONDS:.2f} % of a "
         f"core: {looks} looks in {IDLE_SECONDS:.0f} s, {cpu / looks:.2f} s CPU each, "
+<<<<<<< HEAD
         f"{cpu / looks / bare:.1f} of the bare scan ({bare:.2f} s); {late}; memory {peak:.0f} MB at the most",
+=======
+        f"{cpu / looks / bare:.1f} of the bare scan ({bare:.2f} s); memory {peak:.0f} MB at the most",
+>>>>>>> flood
         flush=True,
     )
 
@@ -154,11 +157,11 @@ def ready(root: Path, api: Api, count: int, side: int) -> None:
         first = time.monotonic() - began
         until(lambda: len(api.bill()["tasks"]) >= 21)
         time.sleep(30)
-        cpu, late, _ = daemon.rest()
+        cpu, _ = daemon.rest()
         peak = daemon.peak_mb
     print(
         f"{count} ready: first submit {first:.1f} s after the start; "
-        f"{100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; {late}; "
+        f"{100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; "
         f"memory {peak:.0f} MB at the most",
         flush=True,
     )
@@ -168,8 +171,8 @@ def ready(root: Path, api: Api, count: int, side: int) -> None:
 
 
 @contextmanager
-def running(root: Path, api: Api, *, paused: bool) -> Iterator[Running]:
-    """A daemon that has looked at its inbox once, until the block ends."""
+def running(root: Path, api: Api, *, paused: bool, timed: bool = False) -> Iterator[Running]:
+    """A daemon that has looked at its inbox once, until the block ends; `timed`: it tells how late it is."""
     (root / "inbox").mkdir(exist_ok=True)
     (root / "config.toml").write_text(
         f'[api]\nbase_url = "{api.base_url}"\n[state]\nurl = "sqlite:///{root}/ledger.sqlite3"\n'
@@ -177,8 +180,9 @@ def running(root: Path, api: Api, *, paused: bool) -> Iterator[Running]:
     )
     if paused:
         command(root, api, "pause")
-    beside = str(Path(__file__).with_name("beside.py"))
-    words = [sys.executable, beside, str(root / "late"), "run", "--config", str(root / "config.toml")]
+    beside = [str(Path(__file__).with_name("beside.py")), str(root / "late")]
+    program = beside if timed else ["-m", "runway_watch"]
+    words = [sys.executable, *program, "run", "--config", str(root / "config.toml")]
     with (root / "log").open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(words, env=environment(api), stderr=log)

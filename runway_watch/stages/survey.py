@@ -66,8 +66,9 @@ def survey(spool: Spool, watch: WatchSettings, known: Known, now: float) -> Surv
             found.known.seen[path] = settle.watch(known.seen.get(path), sight, now)
         for candidate in _sort(listing, spool, watch, found, now):
             first = candidate.paths[0]
-            if known.still.get(first) == candidate:
-                found.known.still[first] = candidate
+            before = known.still.get(first)
+            if before == candidate:
+                found.known.still[first] = before
                 found.wait(candidate.folder, candidate.group, NO_OPERATION)
             else:
                 found.candidates.append(candidate)
