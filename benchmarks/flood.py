@@ -136,11 +136,7 @@ def waiting(root: Path, api: Api, count: int) -> None:
     print(
         f"{count} files waiting: judged once in {judged:.0f} s; then {100 * cpu / IDLE_SECONDS:.2f} % of a "
         f"core: {looks} looks in {IDLE_SECONDS:.0f} s, {cpu / looks:.2f} s CPU each, "
-<<<<<<< HEAD
-        f"{cpu / looks / bare:.1f} of the bare scan ({bare:.2f} s); {late}; memory {peak:.0f} MB at the most",
-=======
         f"{cpu / looks / bare:.1f} of the bare scan ({bare:.2f} s); memory {peak:.0f} MB at the most",
->>>>>>> flood
         flush=True,
     )
 

@@ -36,8 +36,8 @@ STOP_SECONDS = 20.0
 """How long steps may take to reach their next commit: a stop takes less than 30 s in all."""
 
 HAND_OVER_SECONDS = 180.0
-"""The same where the next shift waits: longer than any answer is waited for (150 s), since a paid request that
-is cut off is in doubt."""
+"""The same where the next shift waits: longer than any answer is waited for (150 s), since a paid request
+that is cut off is in doubt."""
 
 LEDGER_STOP_SECONDS = 3.0
 """How long the ledger may take to answer a last question, and to close; it may be in trouble."""
