@@ -159,7 +159,9 @@ def work_off(hostile: Hostile) -> Outcome:
         _below(was, site.root): _below(now.get(known), site.root) for known, was in hostile.things.items()
     }
     made = [path for found, path in now.items() if found not in hostile.things]
-    return Outcome(hostile, report, went, made, json.loads(site.cli("status", "--json").stdout))
+    asked = site.cli("status", "--json")
+    assert asked.returncode == 0, asked.stderr
+    return Outcome(hostile, report, went, made, json.loads(asked.stdout))
 
 
 def _below(path: Path | None, root: Path) -> str:

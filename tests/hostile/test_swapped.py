@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
+from typing import BinaryIO
 
+from runway_watch.stages.desk import Waits
 from tests.harness import Site, eventually, picture, unique
 from tests.hostile.things import Thing, link, put
 from tests.hostile.threats import STYLED
+from tests.samples import PNG, SIDECAR, drop, judged, spool
 
 OTHER = picture()
 
@@ -121,3 +124,18 @@ def test_what_is_uploaded_is_what_was_judged_whatever_is_swapped_meanwhile(site:
     for task in site.paid():
         assert uploads(site)[task["body"]["promptImage"]] in judged[task["body"]["promptText"]]
     assert digest(outside / "secret.png") not in uploads(site).values()
+
+
+def test_what_is_checked_and_hashed_is_what_was_opened_whoever_has_its_name_by_now(tmp_path: Path) -> None:
+    where = spool(tmp_path)
+    drop(where, {"cat.png": PNG, "cat.prompt.toml": SIDECAR})
+
+    @contextmanager
+    def swapped(path: str) -> Iterator[BinaryIO]:
+        with where.referred(path) as file:
+            swap(where.inbox / path, OTHER)
+            yield file
+
+    found = judged(where, reading=swapped)
+    assert not isinstance(found, Waits)
+    assert [one.sha256 for one in found[0].inputs] == [hashlib.sha256(x).hexdigest() for x in (PNG, SIDECAR)]
