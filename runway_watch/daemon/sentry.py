@@ -20,7 +20,7 @@ from runway_watch.hands import Hands
 from runway_watch.job import Hold, Job, Place
 from runway_watch.ledger.restoring import is_known
 from runway_watch.log import say
-from runway_watch.spool import Spool, make_ready, marks, survey_ground, try_out
+from runway_watch.spool import Ground, Spool, make_ready, marks, survey_ground, try_out
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,9 +128,9 @@ class Sentry:
         await self._ask(try_out, Path(self._root))
         if hands.busy:
             raise SpoolError(f"{self._root} {_BUSY.format(hands.busy)}")
-        self._spool.ground = ground
+        self._spool.ground = None  # it may be another folder, and what is missing there tells
         hands.take_up()
-        settling = asyncio.ensure_future(self._settle())
+        settling = asyncio.ensure_future(self._settle(ground))
         try:
             while not settling.done():
                 await asyncio.wait({settling}, timeout=LOOK_SECONDS)
@@ -148,7 +148,7 @@ class Sentry:
         remembered = await bench.clerk(bench.ledger.recall, _name(self._root))
         return remembered is not None or await bench.clerk(is_known, bench.ledger, self._root)
 
-    async def _settle(self) -> None:
+    async def _settle(self, ground: Ground) -> None:
         """Bring its folders and the ledger together, once it is known for what it was."""
         ledger, root = self._bench.ledger, self._root
         at_work = await self._bench.clerk(ledger.some_at_work, root, limit=_SAMPLES)
@@ -156,6 +156,7 @@ class Sentry:
             over = await self._bench.clerk(ledger.some_over, root, limit=_SAMPLES)
             if not await self._spool.hands(self._has_any, [*at_work, *over]):
                 raise SpoolError(f"{root} {_STRANGE}")
+        self._spool.ground = ground
         await settle_in(self._bench, root)
 
     async def _marks(self) -> list[int]:

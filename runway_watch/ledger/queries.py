@@ -40,9 +40,14 @@ class Queries(Database):
         )
 
     def some_at_work(self, root: str, *, limit: int) -> list[Job]:
-        """At most so many jobs, picked at random, that cannot go on without their files below a root."""
-        states = sorted(LIVE_STATES - {State.RETIRING})
-        query = select(jobs).where(jobs.c.root == root, jobs.c.state.in_(states))
+        """At most so many jobs, picked at random, that cannot go on without their files below a root.
+
+        What was cancelled can: a person wants no more of it.
+        """
+        row = generations.c
+        is_cancelled = exists().where(row.job == jobs.c.id, row.verdict["code"].as_string() == "cancelled")
+        live = jobs.c.state.in_(sorted(LIVE_STATES)) & ~is_cancelled
+        query = select(jobs).where(jobs.c.root == root, live)
         return self._jobs(query.order_by(func.random()).limit(limit))
 
     def some_over(self, root: str, *, limit: int) -> list[Job]:
