@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from runway_watch.errors import SpoolError
-from runway_watch.hands import Hands, Lent, within
+from runway_watch.hands import MOMENT, Hands, Lent, within
 
 
 class Gate:
@@ -194,3 +195,58 @@ def test_who_has_no_loop_waits_for_so_long_and_no_longer() -> None:
     with pytest.raises(SpoolError, match=r"no answer within 0\.05 s"):
         within(0.05, gate.work)
     gate.may_end.set()
+
+
+def test_many_small_things_are_done_by_few_threads_and_each_once() -> None:
+    async def work(hands: Hands) -> None:
+        threads = set[str]()
+
+        def square(n: int) -> int:
+            threads.add(f"{threading.get_ident()}")
+            return n * n
+
+        assert sorted(await hands.each(square, range(500), at_once=2)) == [n * n for n in range(500)]
+        assert len(threads) <= 2
+        assert await hands.each(square, [], at_once=2) == []
+
+    run(work)
+
+
+def test_an_error_among_many_comes_back_when_all_that_were_begun_have_ended() -> None:
+    async def work(hands: Hands) -> None:
+        gate = Gate()
+
+        def act(n: int) -> None:
+            if n == 0:
+                gate.work()
+            raise ZeroDivisionError
+
+        many = asyncio.ensure_future(hands.each(act, range(50), at_once=2))
+        await until(gate.begun.is_set)
+        await until(lambda: hands.busy == 1)
+        assert not many.done()
+        gate.may_end.set()
+        with pytest.raises(ZeroDivisionError):
+            await many
+
+    run(work)
+
+
+def test_whoever_is_cancelled_among_many_waits_for_a_moment_and_not_for_all() -> None:
+    async def work(hands: Hands) -> None:
+        gate, done = Gate(), list[int]()
+
+        def act(n: int) -> None:
+            gate.work()
+            done.append(n)
+
+        many = asyncio.ensure_future(hands.each(act, range(1000), at_once=1))
+        await until(gate.begun.is_set)
+        many.cancel()
+        await until(lambda: hands.longest(time.monotonic()) > MOMENT)
+        gate.may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await many
+        assert done == [0]
+
+    run(work)

@@ -18,6 +18,7 @@ from runway_watch.decide import Move
 from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.job import Generation, Hold, Job, Output, Place, Purse, Reference, State, Verdict
 from runway_watch.ledger import Ledger, file_of
+from runway_watch.ledger.queries import MANY
 from runway_watch.ledger.rows import from_generation, from_job, to_generation, to_job
 from runway_watch.states import IllegalMove
 from tests.samples import NOW, VERDICT, call, item, job
@@ -527,6 +528,12 @@ def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
     }
 
 
+def test_of_very_many_that_have_not_begun_only_so_many_are_counted(ledger: Ledger) -> None:
+    names = [f"j{n}" for n in range(MANY + 5)]
+    ledger.admit([(job(name, wish=name), [call(name)]) for name in names])
+    assert ledger.traffic(at=NOW, roots=ROOTS) == {"gen4.5": {S.READY: MANY}}
+
+
 def test_who_is_put_off_or_belongs_to_another_account_takes_nobodys_place(ledger: Ledger, fill: Fill) -> None:
     fill("soon", S.UPLOADING, uploaded_at=NOW, reason="rate_limited", due_at=NOW + 5)
     fill("tomorrow", S.UPLOADING, uploaded_at=NOW, reason="rate_limited", due_at=NOW + 86_400)
@@ -600,11 +607,49 @@ def test_the_next_in_a_long_queue_are_found_by_an_index(ledger: Ledger) -> None:
     events.listen(ledger._engine, "before_cursor_execute", explain)
     ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)
     ledger.in_transit()
-    queue, transit = plans
+    ledger.followers(roots=ROOTS)
+    ledger.called_any(root="/srv/runway", names={(f"folder {n}", f"name {n}") for n in range(64)})
+    queue, transit, followers, called = plans
+    assert "SEARCH jobs USING INDEX jobs_followers (root=? AND state=?)" in followers
+    assert "SEARCH jobs USING INDEX jobs_name (root=? AND folder=? AND name=?)" in called
     assert "jobs USING INDEX jobs_queue (state=? AND model=?)" in queue
     assert "TEMP B-TREE FOR ORDER BY" not in queue  # the first are found without a look at the rest
     assert "jobs USING INDEX jobs_in_transit" in transit
     assert "TEMP B-TREE FOR ORDER BY" not in transit
+
+
+def test_many_are_called_by_their_names_in_their_folders(ledger: Ledger) -> None:
+    admitted(ledger, "a", name="cat", folder="one")
+    admitted(ledger, "b", name="dog", folder="two")
+    admitted(ledger, "c", name="dog", folder="one")  # both parts are asked for, but not together
+    admitted(ledger, "d", name="cat", folder="one", state=S.FAILED, accepted_at=NOW + 9)
+    found = ledger.called_any(root="/srv/runway", names={("one", "cat"), ("two", "dog"), ("", "cat")})
+    assert [one.id for one in found] == ["d", "a", "b"]
+    assert ledger.called_any(root="/srv/other", names={("one", "cat")}) == []
+
+
+def test_jobs_of_one_batch_follow_each_other_and_those_before_them(ledger: Ledger) -> None:
+    admitted(ledger, "before", wish="cat")
+    batch = {"first": "dog", "again": "cat", "second": "dog", "other": "owl", "refused": ""}
+    written = ledger.admit([(job(name, wish=wish), [call(name)]) for name, wish in batch.items()])
+    leaders = {"again": "before", "second": "first"}
+    assert {one.id: one.duplicate_of for one in written} == {name: leaders.get(name) for name in batch}
+    assert {one.id: one.duplicate_of for one in ledger.live()} == {"before": None} | {
+        name: leaders.get(name) for name in batch
+    }
+    assert [line["event"] for name in batch for line in ledger.story(name)] == ["accepted"] * 5
+
+
+def test_arrivals_are_committed_all_or_none(ledger: Ledger) -> None:
+    place, target = Place.INBOX, Place.PROCESSING
+    jobs = [admitted(ledger, n, place=place, target=target, target_name=n)[0] for n in ("a", "b")]
+    ledger.arrived([jobs[0]])
+    with pytest.raises(LostUpdate):
+        ledger.arrived(jobs)
+    assert {one.id: one.place for one in ledger.live()} == {"a": Place.PROCESSING, "b": Place.INBOX}
+    ledger.arrived(jobs[1:])
+    assert ledger.in_transit() == []
+    ledger.arrived([])
 
 
 YEARS = 10 * 365 * 86_400.0

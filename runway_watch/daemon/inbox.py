@@ -27,9 +27,8 @@ _BATCH = 64
 _LOOK_AGAIN = 1.0
 """Seconds after which a settled file that turned out not to be whole is looked at again, at the least."""
 
-_TURN_SECONDS = 5.0
-"""So long, or four times as long as the scan took, drops are taken in before the next scan: what has come
-meanwhile does not wait for all of a heap."""
+_TURN_SCANS = 4
+"""Taking in goes on for at least so many times as long as the scan before it took."""
 
 
 @dataclass(slots=True)
@@ -40,11 +39,14 @@ class Inbox:
         bench: the daemon's tools.
         watch: the watch's settings.
         spool: its folders.
+        turn_seconds: for about so long drops are taken in before the next scan: what has come meanwhile does
+            not wait for all of a heap.
     """
 
     bench: Bench
     watch: WatchSettings
     spool: Spool
+    turn_seconds: float = 5.0
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     alive_at: float = field(default_factory=clock.monotonic)  # when a look last came a step further
     _known: Known = field(default_factory=Known)
@@ -66,7 +68,8 @@ class Inbox:
         candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
         say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(candidates))
         scanned = clock.monotonic()
-        soon = await self._take_turns(candidates, until=scanned + max(_TURN_SECONDS, 4 * (scanned - now)))
+        turn = max(self.turn_seconds, _TURN_SCANS * (scanned - now))
+        soon = await self._take_turns(candidates, until=scanned + turn)
         return min((pause for pause in (soon, found.soonest) if pause is not None), default=None)
 
     async def _take_turns(self, candidates: list[Candidate], *, until: float) -> float | None:
