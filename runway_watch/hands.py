@@ -35,6 +35,7 @@ class _Call:
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
     undo: Callable[[], object] | None = None  # done when it comes back and nobody waits for it any more
+    is_due: bool = False  # it is done whoever waits: what was opened has to be closed
     begun: bool = False
 
 
@@ -104,7 +105,7 @@ class Hands:
         try:
             yield Lent(opened, self)
         finally:
-            leaving = self._begin(leave)
+            leaving = self._begin(leave, is_due=True)
             if self._gone is None:
                 await _ended(leaving)
 
@@ -130,14 +131,18 @@ class Hands:
         except asyncio.CancelledError:
             self._withdraw(call)
             await _ended(call)
+            if undo is not None and not call.future.cancelled() and call.future.exception() is None:
+                self._begin(undo, is_due=True)
             raise
         except OSError as error:
             raise SpoolError(f"{error.filename or self._name}: {error.strerror or error}") from error
         return result
 
-    def _begin(self, work: Callable[[], Any], undo: Callable[[], object] | None = None) -> _Call:
+    def _begin(
+        self, work: Callable[[], Any], undo: Callable[[], object] | None = None, *, is_due: bool = False
+    ) -> _Call:
         loop = asyncio.get_running_loop()
-        call = _Call(work, loop, loop.create_future(), undo)
+        call = _Call(work, loop, loop.create_future(), undo, is_due)
         self._waiting.add(call)
         call.future.add_done_callback(lambda _: self._over(call))
         self._queue.put(call)
@@ -159,13 +164,11 @@ class Hands:
         if not call.future.done():
             _settle(call.future, result, error)
         elif error is None and call.undo is not None:
-            self._begin(call.undo)
+            self._begin(call.undo, is_due=True)
 
     def _hire(self) -> None:
-        if self._idle.acquire(blocking=False):
-            return
-        with self._lock:
-            if self._threads >= self._most:
+        with self._lock:  # a thread that is about to end takes itself out under the same lock
+            if self._idle.acquire(blocking=False) or self._threads >= self._most:
                 return
             self._threads += 1
         Thread(target=self._work, name=self._name, daemon=True).start()
@@ -175,7 +178,7 @@ class Hands:
     def _work(self) -> None:
         while (call := self._next()) is not None:
             with self._lock:
-                call.begun = not call.future.done()
+                call.begun = call.is_due or not call.future.done()
             if call.begun:
                 self._running[call] = clock.monotonic()
                 result, error = _outcome(call.work)
@@ -191,10 +194,10 @@ class Hands:
         while True:
             with suppress(Empty):
                 return self._queue.get(timeout=self._idle_seconds)
-            if self._idle.acquire(blocking=False):  # else somebody counts on it
-                with self._lock:
+            with self._lock:
+                if self._idle.acquire(blocking=False):  # else somebody counts on it
                     self._threads -= 1
-                return None
+                    return None
 
 
 def _some(work: Callable[[T], R], left: "SimpleQueue[T]") -> list[R]:

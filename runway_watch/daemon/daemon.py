@@ -18,13 +18,15 @@ from runway_watch import __version__, clock, log, mounts
 from runway_watch.api import Api, Courier
 from runway_watch.config import Settings
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.chores import KEY_SECONDS
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
 from runway_watch.daemon.reloading import changes, kept
 from runway_watch.daemon.sentry import look_once
 from runway_watch.daemon.shift import HAND_OVER_SECONDS, LEDGER_STOP_SECONDS, STOP_SECONDS, Shift
-from runway_watch.errors import ConfigError, LedgerError, RunwayWatchError
+from runway_watch.errors import ConfigError, LedgerError, RunwayWatchError, SpoolError
+from runway_watch.hands import within
 from runway_watch.ledger import Ledger, Lock, file_of
 from runway_watch.log import say
 from runway_watch.notify import notify
@@ -139,7 +141,7 @@ class Daemon:
         read_key = partial(self._read_key, self._settings)
         agent = f"runway-watch/{__version__}"
         api = await stack.enter_async_context(
-            Api(base_url=api_settings.base_url, key=read_key(), user_agent=agent)
+            Api(base_url=api_settings.base_url, key=await self._key(self._settings), user_agent=agent)
         )
         courier = await stack.enter_async_context(Courier(allow_http=api_settings.is_loopback))
         bench = Bench.furnished(
@@ -155,6 +157,10 @@ class Daemon:
         )
         await bench.keeper.load()
         return bench
+
+    async def _key(self, settings: Settings) -> SecretStr | None:
+        """The key as it is configured. Raises ConfigError (it is none) or SpoolError (no answer)."""
+        return await asyncio.to_thread(within, KEY_SECONDS, self._read_key, settings)
 
     def _spool(self, root: Path) -> Spool:
         """A root's spool, the same in every shift: calls that hang are waited for by the next one too."""
@@ -183,8 +189,9 @@ class Daemon:
         notify("RELOADING=1", f"MONOTONIC_USEC={round(clock.monotonic() * 1e6)}")
         try:
             read = await asyncio.to_thread(self._reread)
-        except ConfigError as error:
-            say("config.refused", level="error", message=f"the old one stays: {'; '.join(error.problems)}")
+            await self._key(read)
+        except (ConfigError, SpoolError) as error:
+            say("config.refused", level="error", message=f"the old one stays: {error}")
             read = self._settings
         settings = kept(self._settings, read)
         if left := changes(settings, read):

@@ -43,10 +43,15 @@ class Herald:
         self._turned = asyncio.Event()
         self._period = watchdog_seconds(environment, pid=os.getpid())
         self._said = ""
+        self._is_ending = False
 
     def turned(self) -> None:
         """The dispatcher has had a turn."""
         self._turned.set()
+
+    def hand_over(self) -> None:
+        """From now on nothing new begins, and what is under way comes to its end: that is being alive."""
+        self._is_ending = True
 
     async def run(self) -> None:
         """Tell until cancelled."""
@@ -54,7 +59,7 @@ class Herald:
         while True:
             await asyncio.sleep(pause)
             await self._tell_status()
-            if self._period is not None and await self._is_alive(within=pause):
+            if self._period is not None and (self._is_ending or await self._is_alive(within=pause)):
                 notify("WATCHDOG=1")
 
     async def _tell_status(self) -> None:

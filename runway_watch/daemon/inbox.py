@@ -61,6 +61,7 @@ class Inbox:
         Raises:
             SpoolError: the inbox cannot be read; nothing is concluded from that.
         """
+        self.alive_at = clock.monotonic()
         await self._carry_on()
         now = self.alive_at = clock.monotonic()
         found = await self.spool.hands(survey, self.spool, self.watch, self._known, now)

@@ -113,23 +113,35 @@ class Line:
         finally:
             self._stopped.discard(job_id)
 
-    async def finish(self, left: Callable[[], float], give_up: Callable[[], None]) -> None:
+    async def finish(
+        self, soon: Callable[[], float], left: Callable[[], float], give_up: Callable[[], None]
+    ) -> None:
         """Start no further stage, and give those under way some time to reach their next commit.
 
         Args:
-            left: how many seconds there are left for that.
-            give_up: has nobody wait for a share any longer, once they are over.
+            soon: how many seconds there are left for that.
+            left: the same for paid requests: one that is cut off is in doubt.
+            give_up: has nobody wait for a share any longer, once the time is over.
         """
         self._closed = True
-        under_way = [task for task in self._busy.values() if not task.done()]
-        if under_way:
-            late = set(under_way)
-            while late and left() > 0:
-                _, late = await asyncio.wait(late, timeout=min(left(), 1.0))
-            give_up()
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._wait(soon)
+        give_up()
+        late = self._under_way()
+        sent = [task for key, task in late.items() if self._stages.get(key) is State.SUBMITTING]
+        for task in set(late.values()) - set(sent):
+            task.cancel()
+        await self._wait(left)
+        for task in sent:
+            task.cancel()
+        await asyncio.gather(*late.values(), return_exceptions=True)
+
+    def _under_way(self) -> "dict[Key, asyncio.Task[None]]":
+        return {key: task for key, task in self._busy.items() if not task.done()}
+
+    async def _wait(self, left: Callable[[], float]) -> None:
+        """Wait until nothing is under way, or no time is left."""
+        while (late := self._under_way()) and left() > 0:
+            await asyncio.wait(late.values(), timeout=min(left(), 1.0))
 
     # -- the stages ------------------------------------------------------------------------------------
 

@@ -77,8 +77,9 @@ class Lookout:
 
     def is_late(self, seconds: float) -> bool:
         """Whether nothing has been heard of it for so long beyond the time of its next look."""
-        silent = clock.monotonic() - self._inbox.alive_at
-        return not self.is_lost and silent > self._inbox.watch.scan_seconds + seconds
+        if self.is_lost or self.spool.hands.busy:  # its sentry sees to calls that do not come back
+            return False
+        return clock.monotonic() - self._inbox.alive_at > self._inbox.watch.scan_seconds + seconds
 
     def hint(self) -> None:
         """Have the inbox looked at."""
@@ -86,6 +87,7 @@ class Lookout:
 
     def returned(self) -> None:
         """Its root is there, and may be another folder than before: observe and look anew."""
+        self._inbox.alive_at = clock.monotonic()
         self._observes_since = None
         self._hint.set()
 

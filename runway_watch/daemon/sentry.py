@@ -17,7 +17,7 @@ from runway_watch.daemon.disks import look_at_disks
 from runway_watch.daemon.recovery import settle_in
 from runway_watch.errors import LedgerError, SpoolError
 from runway_watch.hands import Hands
-from runway_watch.job import Hold, Job, Place
+from runway_watch.job import LIVE_STATES, Hold, Job, Place
 from runway_watch.ledger.restoring import is_known
 from runway_watch.log import say
 from runway_watch.spool import Ground, Spool, make_ready, marks, survey_ground, try_out
@@ -34,12 +34,16 @@ stopped, the first is over at once, and the share has not had its time."""
 SLOW_SECONDS = 3.0
 """A call that takes longer may be reading a large file, or hang: then the share is tried out."""
 
+STUCK_SECONDS = 300.0
+"""No call takes so long: the largest file is read, and the largest inbox listed, sooner."""
+
 _SAMPLES = 50
 """So many jobs' files are looked for, to tell whether a folder is the one that it was."""
 
 _MOVED = "was mounted anew, or another folder has its place: it is looked through"
 _SILENT = "does not answer: nothing below it goes on until it does"
 _BUSY = "answers again, but {} calls from before have not come back: they are waited for, unless you restart"
+_STUCK = "answers, but for {:.0f} s one call has not come back: is there a file that cannot be read?"
 _STRANGE = (
     "holds none of the files of the jobs that were accepted there: mount or move back what was there, or "
     "cancel those jobs to go on with what is there now"
@@ -60,6 +64,7 @@ class Sentry:
         self._root = str(spool.root)
         self._eyes = Hands(f"{self._root} (eyes)", most=1)
         self._suspected = bench.suspicion(self._root)
+        self._patience = 5  # looks, at the first start of a shift
         self.has_decided = False
         """Whether it is known if the root is there."""
 
@@ -92,6 +97,7 @@ class Sentry:
             await self._take_up()
         elif is_doubtful:
             await self._ask(try_out, Path(self._root))
+            self._must_come_back()
 
     async def _ask(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What the eyes see; when that takes long, the root is lost until they have seen it."""
@@ -126,20 +132,15 @@ class Sentry:
         hands = self._spool.hands
         ground = await self._ask(make_ready, Path(self._root), is_new=not await self._is_known())
         await self._ask(try_out, Path(self._root))
+        await self._recognise()
         if hands.busy:
+            if not self.has_decided and self._patience > 0:  # left by the shift before: it is no news
+                self._patience -= 1
+                return
             raise SpoolError(f"{self._root} {_BUSY.format(hands.busy)}")
-        self._spool.ground = None  # it may be another folder, and what is missing there tells
+        self._spool.ground = ground
         hands.take_up()
-        settling = asyncio.ensure_future(self._settle(ground))
-        try:
-            while not settling.done():
-                await asyncio.wait({settling}, timeout=LOOK_SECONDS)
-                if await self._ask(survey_ground, Path(self._root)) != ground:
-                    raise SpoolError(f"{self._root} {_MOVED}")
-            await settling
-        finally:
-            settling.cancel()
-            await asyncio.gather(settling, return_exceptions=True)
+        await self._settle(ground)
         await self._let_go_on()
 
     async def _is_known(self) -> bool:
@@ -148,37 +149,53 @@ class Sentry:
         remembered = await bench.clerk(bench.ledger.recall, _name(self._root))
         return remembered is not None or await bench.clerk(is_known, bench.ledger, self._root)
 
-    async def _settle(self, ground: Ground) -> None:
-        """Bring its folders and the ledger together, once it is known for what it was."""
+    async def _recognise(self) -> None:
+        """Make sure that it is the folder that it was, before anybody works there. Raises SpoolError."""
         ledger, root = self._bench.ledger, self._root
         at_work = await self._bench.clerk(ledger.some_at_work, root, limit=_SAMPLES)
-        if at_work and await self._marks() != await self._bench.clerk(ledger.recall, _name(root)):
-            over = await self._bench.clerk(ledger.some_over, root, limit=_SAMPLES)
-            if not await self._spool.hands(self._has_any, [*at_work, *over]):
-                raise SpoolError(f"{root} {_STRANGE}")
-        self._spool.ground = ground
-        await settle_in(self._bench, root)
+        if not at_work:
+            return
+        found = await self._ask(marks, Path(root))
+        if found == await self._bench.clerk(ledger.recall, _name(root)):
+            return
+        over = await self._bench.clerk(ledger.some_over, root, limit=_SAMPLES)
+        if not await self._ask(_has_any, Spool(Path(root)), [*at_work, *over]):
+            raise SpoolError(f"{root} {_STRANGE}")
 
-    async def _marks(self) -> list[int]:
-        return await self._spool.hands(marks, self._spool.root)
-
-    def _has_any(self, jobs: list[Job]) -> bool:
-        return any(self._may_have(job, place, name) for job in jobs for place, name in _places(job))
-
-    def _may_have(self, job: Job, place: Place, name: str) -> bool:
-        """Whether a job's files are there, as far as its folder is not closed to us: it is there itself."""
+    async def _settle(self, ground: Ground) -> None:
+        """Bring its folders and the ledger together, for as long as it stays what it is."""
+        hands = self._spool.hands
+        settling = asyncio.ensure_future(settle_in(self._bench, self._root))
         try:
-            return self._spool.present(job, place, name)
-        except SpoolError as error:
-            if not isinstance(error.__cause__, PermissionError):
-                raise
-            return True
+            while not settling.done():
+                await asyncio.wait({settling}, timeout=LOOK_SECONDS)
+                await self._must_stay(ground)
+            await settling
+        except BaseException:
+            hands.give_up(f"{self._root} is not in order")
+            raise
+        finally:
+            settling.cancel()
+            await asyncio.gather(settling, return_exceptions=True)
+
+    async def _must_stay(self, ground: Ground) -> None:
+        """Raises SpoolError when it is another folder now, or a call does not come back."""
+        if await self._ask(survey_ground, Path(self._root)) != ground:
+            raise SpoolError(f"{self._root} {_MOVED}")
+        self._must_come_back()
+
+    def _must_come_back(self) -> None:
+        """Raises SpoolError when a call is under way for longer than any file or scan takes."""
+        seconds = self._spool.hands.longest(clock.monotonic())
+        if seconds > STUCK_SECONDS:
+            raise SpoolError(f"{self._root} {_STUCK.format(seconds)}")
 
     async def _let_go_on(self) -> None:
         bench, began = self._bench, self.has_decided
         await bench.keeper.end((self._root, "share"))
         await bench.clerk(bench.ledger.hasten_below, self._root, at=clock.now())
-        await bench.clerk(bench.ledger.remember, _name(self._root), await self._marks())
+        found = await self._ask(marks, Path(self._root))
+        await bench.clerk(bench.ledger.remember, _name(self._root), found)
         await look_at_disks(bench, self._root)
         bench.keeper.away.pop(self._root)
         if began:
@@ -207,7 +224,25 @@ def _name(root: str) -> str:
     return f"root {root}"
 
 
-def _places(job: Job) -> list[tuple[Place, str]]:
-    """Where a job's files lie, or are being taken, or a person may have taken them back."""
-    target = [] if job.target is None else [(job.target, job.target_name or "")]
-    return [(job.place, job.name), *target, (Place.INBOX, job.name), (Place.INBOX, job.dropped_as)]
+def _has_any(spool: Spool, jobs: list[Job]) -> bool:
+    """Whether a root has files of any of these jobs."""
+    return any(_has(spool, job) for job in jobs)
+
+
+def _has(spool: Spool, job: Job) -> bool:
+    places = {job.place: job.name} | ({} if job.target is None else {job.target: job.target_name or ""})
+    try:
+        if any(spool.present(job, place, name) for place, name in places.items()):
+            return True
+        return job.state in LIVE_STATES and _was_taken_back(spool, job)
+    except SpoolError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            raise
+        return True  # its folder is closed to us: it is there itself
+
+
+def _was_taken_back(spool: Spool, job: Job) -> bool:
+    """Whether a person has taken its files to the inbox; others may have their names, so more is compared."""
+    names = ((item, name) for item in job.inputs for name in (job.name + item.suffix, item.dropped_as))
+    found = ((item, spool.look(Place.INBOX, job.folder, name)) for item, name in names)
+    return any(seen and (seen.st_size, seen.st_mtime_ns) == (i.size, i.mtime_ns) for i, seen in found)

@@ -63,7 +63,7 @@ class Shift:
     ) -> None:
         self._bench, self._dispatch, self._broke, self._once = bench, dispatch, broke, once
         self._is_over = False
-        self._deadline = float("inf")  # on the monotonic clock
+        self._deadline = self._ends_at = float("inf")  # on the monotonic clock
         self._jumped = 0.0
         self._distrusts = False
         self._began = clock.now()
@@ -73,6 +73,8 @@ class Shift:
         self._lookouts = [Lookout(inbox, self._timetable) for inbox in inboxes]
         self._sentries = [Sentry(bench, look.spool, look.returned) for look in self._lookouts]
         self._herald = Herald(bench, self._lookouts)
+        self._workers: list[asyncio.Task[None]] = []
+        self._guards: list[asyncio.Task[None]] = []  # they outlive the workers
         self.has_trouble = False
         """After `run`: whether something failed since it began, or cannot go on without a person."""
 
@@ -83,7 +85,8 @@ class Shift:
 
     def stop(self, *, within: float = STOP_SECONDS) -> None:
         """Stop at the next opportunity; what is under way has so many seconds to reach its next commit."""
-        self._deadline = min(self._deadline, clock.monotonic() + within)
+        now = clock.monotonic()
+        self._deadline, self._ends_at = min(self._deadline, now + within), now + STOP_SECONDS
         self._is_over = True
         self._dispatch.set()
 
@@ -96,40 +99,48 @@ class Shift:
         """Work. Raises LedgerError when the ledger cannot be used."""
         await recover(self._bench)
         await look_at_disks(self._bench)
-        beside = self._begin()
+        self._begin()
         try:
             await self._loop()
         finally:
-            await self._end(beside)
+            await self._end()
             self.has_trouble = await self._failed()
 
-    def _begin(self) -> "list[asyncio.Task[None]]":
-        running = [self._chores.run(), self._herald.run()]
-        running += [part.run() for part in self._lookouts] + [part.run() for part in self._sentries]
-        beside = [self._timetable.start(), *map(asyncio.create_task, running)]
-        for task in beside:
+    def _begin(self) -> None:
+        workers = [self._chores.run(), *(lookout.run() for lookout in self._lookouts)]
+        guards = [*(sentry.run() for sentry in self._sentries), self._herald.run()]
+        self._workers = [self._timetable.start(), *map(asyncio.create_task, workers)]
+        self._guards = [*map(asyncio.create_task, guards)]
+        for task in (*self._workers, *self._guards):
             task.add_done_callback(self._ended)
-        return beside
 
-    async def _end(self, beside: "list[asyncio.Task[None]]") -> None:
-        self._timetable.stop()
-        for task in beside:
-            task.remove_done_callback(self._ended)
-            task.cancel()
+    async def _end(self) -> None:
+        """Bring everything to its next commit. Until then shares are watched, and systemd is told."""
         if not self._is_over:
             self.stop()
-        await self._line.finish(self._left, self._give_up)
-        self._give_up()
-        await asyncio.gather(*beside, return_exceptions=True)
+        self._timetable.stop()
+        self._herald.hand_over()
+        for task in (*self._workers, *self._guards):
+            task.remove_done_callback(self._ended)
+        _cancel(self._workers)
+        await asyncio.wait(self._workers, timeout=self._soon())
+        await self._line.finish(self._soon, self._left, self._give_up)
+        _cancel(self._guards)
+        await asyncio.gather(*self._workers, *self._guards, return_exceptions=True)
+
+    def _give_up(self) -> None:
+        """Wait for no share any longer; and nobody is to look at one now, and take that for its trouble."""
+        _cancel(self._guards[: len(self._sentries)])
+        for sentry in self._sentries:
+            sentry.close()
+
+    def _soon(self) -> float:
+        """Seconds that are left for what may be cut off without harm."""
+        return min(self._left(), max(0.0, self._ends_at - clock.monotonic()))
 
     def _left(self) -> float:
         """Seconds that are left for what is under way; a stop may come while a hand-over is waited for."""
         return max(0.0, self._deadline - clock.monotonic())
-
-    def _give_up(self) -> None:
-        """Wait for no share any longer."""
-        for sentry in self._sentries:
-            sentry.close()
 
     async def _failed(self) -> bool:
         """Whether something failed or is held, also when the ledger cannot say so."""
@@ -230,3 +241,8 @@ class Shift:
             asks=keeper.may_ask and not keeper.has_given_up(API, DOWNLOADS, tries=tries),
         )
         return active == 0 and not self._dispatch.is_set()
+
+
+def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()

@@ -17,7 +17,7 @@ from runway_watch.stages.collect import EXPIRED, collect
 from runway_watch.stages.poll import poll
 from runway_watch.stages.share import gone, share
 from runway_watch.stages.submit import submit
-from runway_watch.stages.trouble import folder_trouble
+from runway_watch.stages.trouble import SHARE, folder_trouble
 
 _LOOKS = 40
 """How many looks at the running tasks of a kind are remembered."""
@@ -117,6 +117,9 @@ class Work:
     async def _take_from(self, job: Job, call: Generation, leader: Job, calls: list[Generation]) -> Outcome:
         """Take the result where it lies, which may be on another share."""
         spool, theirs = self._bench.spool(job), self._bench.spool(leader)
+        away = self._bench.keeper.away
+        if why := away.get(leader.root) or away.get(job.root):  # what is not to be seen there is not gone
+            return Later(SHARE, why, counts=False)
         try:
             return await theirs.hands(share, job, call, leader, calls, spool=spool, theirs=theirs)
         except SpoolError as error:

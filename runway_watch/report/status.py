@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from runway_watch.stages.survey import as_it_lies
 SCHEMA = 1
 _READY = "complete: it is taken in with the next scan"
 _STOPPED = "complete: it is taken in when the daemon runs"
+_LOOK_SECONDS = 60.0
+"""A look at an inbox takes no longer, unless a file in it cannot be read."""
+
 _LOOKED_INTO = 50
 """So many complete drops of a watch are looked into; of more than that nobody reads each line."""
 
@@ -42,7 +46,7 @@ def snapshot(settings: Settings, places: Places) -> dict[str, Any]:
     waiting = [
         line
         for watch in settings.watch
-        for line in _waiting(watch, settings, is_running=is_running, away=away.get(str(watch.root)))
+        for line in _told(watch, settings, is_running=is_running, away=away.get(str(watch.root)))
     ]
     return {
         "schema": SCHEMA,
@@ -163,6 +167,17 @@ def _where(job: Job) -> str:
     if main is None:
         return job.path
     return str(Spool(Path(job.root)).path_of(job, main))
+
+
+def _told(
+    watch: WatchSettings, settings: Settings, *, is_running: bool, away: str | None
+) -> list[dict[str, str]]:
+    """What `_waiting` gives, unless the share takes too long for it."""
+    look = partial(_waiting, watch, settings, is_running=is_running, away=away)
+    try:
+        return within(_LOOK_SECONDS, lambda: list(look()))
+    except SpoolError as error:
+        return [{"path": str(watch.root / Place.INBOX), "why": f"cannot be read: {error}"}]
 
 
 def _waiting(
