@@ -325,7 +325,7 @@ def test_a_held_job_whose_files_are_moved_back_to_the_inbox_runs_again_as_itself
     site.runway.fault("create", {"status_after": 502})
     site.drop("cat.png")
     with site.daemon() as daemon:
-        eventually(lambda: "cat.held.toml" in site.files("processing"))
+        eventually(lambda: site.rows("SELECT 1 FROM jobs WHERE told_at IS NOT NULL"), what="the record")
         job = site.record("processing", "cat.held.toml")["job"]
         site.back_to_inbox("processing", "cat.png", "cat.prompt.toml")
         site.reaches(done=1)

@@ -91,7 +91,6 @@ class Daemon:
             RunwayWatchError: a part of the daemon broke; it has stopped, and has to be started again.
         """
         lock = Lock(self._lock_path, {"pid": os.getpid(), "since": clock.now(), "version": __version__})
-        say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
         reloading = asyncio.create_task(self._heed())
         try:
             settings = None
@@ -123,6 +122,8 @@ class Daemon:
         """One shift."""
         async with AsyncExitStack() as stack:
             bench = await self._open(stack, open_ledger)
+            if self._shift is None:
+                say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
             self._dispatch.set()
             self._shift = Shift(bench, self._dispatch, self._break, once=self._once)
             if self._stops:
