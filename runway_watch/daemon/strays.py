@@ -19,7 +19,8 @@ from runway_watch.decide import UNCERTAIN, doubt
 from runway_watch.drops import join
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Generation, Job, Place, State
-from runway_watch.ledger.restoring import Restored, restore, roots_of
+from runway_watch.ledger import Ledger
+from runway_watch.ledger.restoring import Restored, Whereabouts, restore, roots_of, whereabouts
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.records import MOST_BYTES, Record, read
@@ -49,8 +50,7 @@ async def hold_strays(bench: Bench, root: str) -> None:
         LedgerError: the ledger cannot be written to.
     """
     spool = bench.spools[root]
-    jobs = [*await bench.clerk(bench.ledger.live), *await bench.clerk(bench.ledger.in_transit)]
-    known = {path for job in jobs if job.root == root for path in _files(job)}
+    alive, known = await bench.clerk(_known, bench.ledger, root)
     found = await spool.hands(_strays, bench, spool, known)
     taken = set(await bench.clerk(roots_of, bench.ledger)) if found else set()
     rest = iter(found)
@@ -60,15 +60,23 @@ async def hold_strays(bench: Bench, root: str) -> None:
         await bench.clerk(restore, bench.ledger, held, at=clock.now())
         for one in held:
             _tell(one)
-    await spool.hands(_discard_halves, spool, {job.id for job in jobs})
+    await spool.hands(_discard_halves, spool, alive)
 
 
-def _files(job: Job) -> Iterator[str]:
-    """Where a job's files lie, or may lie, below processing/."""
+def _known(ledger: Ledger, root: str) -> tuple[set[str], set[str]]:
+    """The jobs of a root that are not over, and where in processing/ their files lie, or may lie."""
+    alive: set[str] = set()
+    files: set[str] = set()
+    for job in whereabouts(ledger, root):
+        alive.add(job.id)
+        files.update(_files(job))
+    return alive, files
+
+
+def _files(job: Whereabouts) -> Iterator[str]:
     places = {job.place: job.name} | ({job.target: job.target_name or ""} if job.target else {})
     if (name := places.get(Place.PROCESSING)) is not None:
-        yield from (join(job.folder, name + item.suffix) for item in job.inputs)
-        yield join(job.folder, name + HELD)
+        yield from (join(job.folder, name + suffix) for suffix in (*job.suffixes, HELD))
 
 
 def _strays(bench: Bench, spool: Spool, known: Collection[str]) -> list[_Stray]:

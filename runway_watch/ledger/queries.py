@@ -1,9 +1,9 @@
 """Questions to the ledger. Nothing here changes anything."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, false, func, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, false, func, select
 
 from runway_watch.decide import BLOCKED
 from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
@@ -232,7 +232,7 @@ class Queries(Database):
         with self._reading() as db:
             for model, state, count in db.execute(query):
                 found.setdefault(model, {})[State(state)] = count
-            for model in db.scalars(select(jobs.c.model).where(jobs.c.state == "ready").distinct()).all():
+            for model in _models(db, State.READY):
                 new = joined().where(jobs.c.model == model, begins_at(State.READY), to_be_sent)
                 few = new.with_only_columns(jobs.c.id).limit(MANY).subquery()
                 if count := db.scalar(select(func.count()).select_from(few)):
@@ -289,6 +289,15 @@ def _blocked() -> ColumnElement[bool]:
 def _comes_in() -> ColumnElement[bool]:
     """Whether a job's files are still being taken to processing/: a look at the inbox does that."""
     return func.coalesce(jobs.c.target, "") == Place.PROCESSING
+
+
+def _models(db: Connection, state: State) -> Iterator[str]:
+    """The models of all jobs in a state: each is found in the index at once, however many jobs it has."""
+    first = select(func.min(jobs.c.model)).where(jobs.c.state == state)
+    model = db.scalar(first)
+    while model is not None:
+        yield model
+        model = db.scalar(first.where(jobs.c.model > model))
 
 
 def begins_at(state: State) -> ColumnElement[bool]:

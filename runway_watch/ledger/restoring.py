@@ -1,13 +1,13 @@
 """What is put into a ledger that has lost it: jobs as their records and files tell of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert, select, update
 
 from runway_watch.decide import is_open
-from runway_watch.job import Generation, Job, State
+from runway_watch.job import LIVE_STATES, Generation, Job, State
 from runway_watch.ledger.database import Database
 from runway_watch.ledger.rows import from_generation, from_job, plain
 from runway_watch.ledger.schema import charges, generations, history, jobs
@@ -27,6 +27,29 @@ class Restored:
     job: Job
     calls: Sequence[Generation]
     doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a job's files are: as in `Job`, whose place or target they are in, under what name."""
+
+    id: str
+    folder: str
+    place: str
+    name: str
+    target: str | None
+    target_name: str | None
+    suffixes: Sequence[str]  # of its inputs
+
+
+def whereabouts(ledger: Database, root: str) -> Iterator[Whereabouts]:
+    """Of each job below a root that is not over; nothing else of it is read, for there may be very many."""
+    j = jobs.c
+    query = select(j.id, j.folder, j.place, j.name, j.target, j.target_name, j.inputs)
+    alive = j.state.in_(sorted(LIVE_STATES)) | j.target.is_not(None)
+    with ledger._reading() as db:  # noqa: SLF001 - a part of it
+        for row in db.execute(query.where(j.root == root, alive)):
+            yield Whereabouts(*row[:-1], suffixes=[item["suffix"] for item in row[-1]])
 
 
 def is_known(ledger: Database, root: str) -> bool:
