@@ -481,9 +481,7 @@ def test_files_that_a_person_moved_back_are_told_as_the_job_that_they_were(site:
 def test_a_name_that_is_no_text_is_told_as_what_it_is(site: Site) -> None:
     odd = site.put("caf\udce9.png", picture())
     text = told(site, odd)
-    assert block(text, "why") == [
-        "its name is not UTF-8, and can stand in no record: rename it"
-    ]
+    assert block(text, "why") == ["its name is not UTF-8, and can stand in no record: rename it"]
 
 
 # -- what is neither ----------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ NEIGHBOURS: Mapping[str, str] = {
 }
 """Good drops, by path below the inbox; and below done/."""
 
-STUCK: Mapping[str, bytes] = {"led/cat": SIDECAR, "led/refused": b"ratoi = 1"}
+STUCK: Mapping[str, bytes] = {"led/cat": sidecar("stuck"), "led/refused": b"ratoi = 1"}
 """Drops, by what their sidecars say, for which there is nothing but a link where their folder has to be."""
 
 PLANTED: Mapping[str, Thing] = {

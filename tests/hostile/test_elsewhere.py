@@ -49,15 +49,18 @@ def elsewhere() -> Iterator[Elsewhere]:
 def test_files_go_where_runway_says_and_the_key_does_not(site: Site, elsewhere: Elsewhere) -> None:
     site.runway.fault("task", {"merge": {"output": [f"{elsewhere.url}/down?signed=5161ed"]}}, times=None)
     site.drop("comes.png")
-    assert site.cli("run", "--once").returncode == 0
+    came = site.cli("run", "--once")
+    assert came.returncode == 0
     site.runway.fault("upload_slot", {"merge": {"uploadUrl": f"{elsewhere.url}/up?signed=5161ed"}})
     site.drop("goes.png")
-    assert site.cli("run", "--once").returncode == 1  # Runway has not got it
+    went = site.cli("run", "--once")
+    assert went.returncode == 1  # Runway has not got it
     assert [*elsewhere.seen] == ["GET /down?signed=5161ed", "POST /up?signed=5161ed"]
     for request in elsewhere.seen.values():
         assert KEY not in request
         assert "authorization" not in request.lower()
     assert_key_nowhere(site.base, KEY, ["signed=5161ed"])
+    assert elsewhere.url not in came.stderr + went.stderr
 
 
 @pytest.mark.parametrize(

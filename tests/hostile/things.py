@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.harness import picture
 from tests.samples import JPEG, PNG
@@ -46,19 +47,25 @@ def second_name(path: Path) -> None:
     os.link(secret, path)
 
 
-def _socket(path: Path) -> None:
+def socket_file(path: Path) -> None:
+    """Where a server once listened."""
     with closing(socket.socket(socket.AF_UNIX)) as ours:
         ours.bind(os.path.relpath(path))  # which may be shorter than the hundred bytes that there are
 
 
-def _endless(path: Path) -> None:
-    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))  # /dev/zero
+def device(path: Path) -> None:
+    """One that has no end to read: /dev/zero."""
+    os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
 
 
-def no_files() -> dict[str, Thing]:
-    """What is no file at all; devices are made by root alone."""
-    found: dict[str, Thing] = {"a pipe": os.mkfifo, "a socket": _socket}
-    return found | ({"a device": _endless} if os.geteuid() == 0 else {})
+def may_make_devices() -> bool:
+    """Whether they can be made here; it takes root, and no container that says no."""
+    with TemporaryDirectory() as folder:
+        try:
+            device(Path(folder, "device"))
+        except PermissionError:
+            return False
+    return True
 
 
 def deep_folder(path: Path) -> None:

@@ -1,5 +1,6 @@
 """All that strangers can put into an inbox, and what becomes of it: refused by its code, or left, and why."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -90,8 +91,8 @@ def _ways_out() -> Iterator[Threat]:
 
 
 def _no_files() -> Iterator[Threat]:
-    for what, thing in things.no_files().items():
-        yield from everywhere(what, thing)
+    yield from everywhere("pipe", os.mkfifo)
+    yield from everywhere("socket", things.socket_file)
 
 
 def _toml_bombs() -> Iterator[Threat]:
@@ -160,6 +161,7 @@ ROWS: Mapping[str, tuple[Threat, ...]] = {
     "ways out": tuple(_ways_out()),
     "hard links": tuple(everywhere("second name", things.second_name)),
     "no files": tuple(_no_files()),
+    "devices": tuple(everywhere("device", things.device)) if things.may_make_devices() else (),
     "TOML bombs": tuple(_toml_bombs()),
     "image bombs": tuple(_image_bombs()),
     "names": tuple(_names()),
