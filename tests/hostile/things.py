@@ -49,8 +49,10 @@ def second_name(path: Path) -> None:
 
 def socket_file(path: Path) -> None:
     """Where a server once listened."""
+    folder = os.open(path.parent, os.O_PATH)
     with closing(socket.socket(socket.AF_UNIX)) as ours:
-        ours.bind(os.path.relpath(path))  # which may be shorter than the hundred bytes that there are
+        ours.bind(f"/proc/self/fd/{folder}/{path.name}")  # no more than the hundred bytes that there are
+    os.close(folder)
 
 
 def device(path: Path) -> None:
