@@ -187,6 +187,28 @@ def test_what_was_opened_too_late_is_closed_all_the_same() -> None:
     run(work)
 
 
+def test_what_is_to_be_closed_is_closed_however_often_the_share_is_given_up() -> None:
+    async def work(hands: Hands) -> None:
+        gate, left = Gate(), threading.Event()
+
+        @contextmanager
+        def context() -> Iterator[None]:
+            yield
+            left.set()
+
+        async with hands.lend(context()):
+            hanging = asyncio.ensure_future(hands(gate.work))
+            await until(gate.begun.is_set)
+            hands.give_up("it hangs")
+        hands.give_up("it still hangs")
+        assert isinstance((await asyncio.gather(hanging, return_exceptions=True))[0], SpoolError)
+        assert not left.is_set()
+        gate.may_end.set()
+        await until(left.is_set)
+
+    run(work, most=1)
+
+
 def test_who_has_no_loop_waits_for_so_long_and_no_longer() -> None:
     assert within(10, divmod, 7, 2) == (3, 1)
     with pytest.raises(FileNotFoundError):

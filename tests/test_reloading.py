@@ -104,6 +104,25 @@ def test_a_configuration_that_cannot_be_used_changes_nothing_and_says_everything
         assert daemon.stop() == 0
 
 
+def test_a_secret_that_others_can_read_ends_no_service(site: Site) -> None:
+    key = site.base / "secret"
+    key.write_text(site.runway.key)
+    key.chmod(0o644)
+    with site.daemon() as daemon:
+        eventually(lambda: daemon.events("inbox.scanned"))
+        text = site.config.read_text()
+        site.config.write_text(text.replace("[api]", f'[api]\nkey_file = "{key}"'))
+        hang_up(daemon)
+        [told] = eventually(lambda: daemon.events("config.refused"))
+        assert f"chmod 600 {key}" in told["message"]
+        site.drop("cat.png")
+        site.reaches(done=1)
+        key.chmod(0o600)
+        hang_up(daemon)
+        eventually(lambda: reloaded(daemon, 1))
+        assert daemon.stop() == 0
+
+
 def test_another_ledger_needs_a_restart_and_the_rest_is_taken_up(site: Site) -> None:
     with site.daemon() as daemon:
         eventually(lambda: daemon.events("inbox.scanned"))

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import PLACES, Daemon, Runway, Site, eventually, simulator
+from runway_watch.daemon.sentry import LOOK_SECONDS
+from tests.harness import PLACES, Daemon, Runway, Site, eventually, picture, sidecar, simulator, unique
 from tests.mounting import bind, detach, mountpoint, needs_mount, remount
 from tests.passthrough import Share, needs_fuse, passthrough
 
@@ -150,6 +152,59 @@ def test_a_root_that_is_renamed_and_made_anew_is_not_taken_for_an_empty_one(site
         shutil.rmtree(site.root)
         (site.base / "away").rename(site.root)
         everything_is_done(site, daemon, 6)
+
+
+def test_a_name_that_was_used_before_makes_no_strange_folder_the_right_one(site: Site) -> None:
+    with site.daemon() as daemon:
+        site.drop("cat.png")
+        site.reaches(done=1)
+        site.runway.change(seconds=60)
+        site.drop("dog.png")
+        eventually(lambda: site.counts() == {"done": 1, "running": 1})
+        site.root.rename(site.base / "away")
+        for place in PLACES:
+            (site.root / place).mkdir(parents=True)
+        eventually(lambda: "none of the files" in held(site), seconds=10, what="the hold")
+        site.put("cat.png", picture(), counts=False)
+        site.put("dog.png", picture(), counts=False)
+        the_other_waits_for_a_look(site, daemon)
+        assert "none of the files" in held(site)
+        assert site.counts()["done"] == 1
+        daemon.stop()
+
+
+def the_other_waits_for_a_look(site: Site, daemon: Daemon) -> None:
+    """Let the sentry look at the root a few times more."""
+    before = time.monotonic()
+    eventually(lambda: time.monotonic() - before > 3 * LOOK_SECONDS)
+    assert not daemon.events("share.returned")
+
+
+def test_the_same_drop_elsewhere_waits_for_a_result_that_is_only_away(site: Site) -> None:
+    image, text = picture(), sidecar(unique())
+    with site.daemon() as daemon:
+        site.put("cat.png", image)
+        site.put("cat.prompt.toml", text)
+        site.reaches(done=1)
+        site.runway.change(seconds=60)
+        site.drop("dog.png")
+        eventually(lambda: site.counts() == {"done": 1, "running": 1})
+        paid = len(site.runway.bill()["tasks"])
+        site.root.rename(site.base / "away")
+        for place in PLACES:
+            (site.root / place).mkdir(parents=True)
+        eventually(lambda: "none of the files" in held(site), seconds=10, what="the hold")
+        with at(site, site.base / "other"):
+            site.put("again.png", image)
+            site.put("again.prompt.toml", text)
+        eventually(lambda: site.counts().get("collecting") == 1, what="the drop that shares")
+        the_other_waits_for_a_look(site, daemon)
+        assert len(site.runway.bill()["tasks"]) == paid
+        shutil.rmtree(site.root)
+        (site.base / "away").rename(site.root)
+        eventually(lambda: site.counts() == {"done": 2, "running": 1}, what="the shared result")
+        assert len(site.runway.bill()["tasks"]) == paid
+        daemon.stop()
 
 
 def test_a_root_made_anew_with_nothing_under_way_is_served_where_it_is(site: Site) -> None:
