@@ -30,6 +30,7 @@ from PIL import Image
 from stage import Api, memory_mb, simulator
 
 BATCH = 64
+BESIDE_SECONDS = 3.0  # by then a large heap is being taken in
 IDLE_SECONDS = 60.0
 SIDECAR = b'prompt_text = "Slow dolly in"\n'
 
@@ -40,7 +41,7 @@ class Running:
 
     process: subprocess.Popen[bytes]
     root: Path
-    log: Path
+    log: Path  # of this run
 
     @property
     def peak_mb(self) -> float:
@@ -62,7 +63,7 @@ class Running:
 
     def looks(self) -> list[int]:
         """How much was to be judged, at each look at the inbox."""
-        found = re.findall(rb'"ready": (\d+), "event": "inbox.scanned"', self.log.read_bytes())
+        found = re.findall(rb'root/inbox", "ready": (\d+), "event": "inbox.scanned"', self.log.read_bytes())
         return [int(ready) for ready in found]
 
     def rest(self) -> tuple[float, int]:
@@ -88,7 +89,8 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=16, help="Of the pictures, in pixels.")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, simulator(concurrency=20, seconds=3600) as api:
-        root = Path(folder)
+        root = Path(folder) / "root"
+        root.mkdir()
         match wanted.mode:
             case "stopped":
                 stopped(root, api, wanted.count or 20_000, wanted.folders, wanted.side)
@@ -109,17 +111,28 @@ def stopped(root: Path, api: Api, count: int, folders: int, side: int) -> None:
         daemon.late()
         cpu, began = daemon.cpu, time.monotonic()
         daemon.process.send_signal(signal.SIGCONT)
-        until(lambda: daemon.accepted() >= count)
+        time.sleep(BESIDE_SECONDS)
+        beside = [waited(inbox) for inbox in (root / "inbox/beside", root.with_name("other") / "inbox")]
+        until(lambda: daemon.accepted() >= count + len(beside))
         took, cpu = time.monotonic() - began, daemon.cpu - cpu
         late, peak = daemon.late(), daemon.peak_mb
         left = sum(len(names) for _, _, names in os.walk(root / "inbox"))
-        jobs = daemon.accepted()
+        jobs = daemon.accepted() - len(beside)
     print(
         f"{count} pairs: {took:.1f} s, {1000 * took / count:.2f} ms each, {took / bare:.1f} of the bare "
         f"cost ({bare:.2f} s); {1000 * cpu / count:.2f} ms CPU each; {jobs} accepted, {left} files left; "
-        f"{late}; memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
+        f"{late}; a pair beside them waited {beside[0]:.1f} s, one in another watch {beside[1]:.1f} s; "
+        f"memory {idle:.0f} MB idle, {peak:.0f} MB at the most",
         flush=True,
     )
+
+
+def waited(inbox: Path) -> float:
+    """Drop a pair into another folder, and see how many seconds it waits."""
+    pairs(inbox, 1, 1, 17)
+    began = time.monotonic()
+    until(lambda: not any(inbox.iterdir()))
+    return time.monotonic() - began
 
 
 def waiting(root: Path, api: Api, count: int) -> None:
@@ -144,25 +157,33 @@ def waiting(root: Path, api: Api, count: int) -> None:
 
 
 def ready(root: Path, api: Api, count: int, side: int) -> None:
-    """Let the daemon take pairs in, stop it, start it again, and wait for the first paid request."""
+    """Have pairs taken in; then let the daemon rest, start it anew, and wait for the first paid request."""
     pairs(root / "inbox", count, 1, side)
     with running(root, api, paused=True) as daemon:
         until(lambda: daemon.accepted() >= count)
+    with running(root, api, paused=True) as daemon:
+        time.sleep(10)
+        idle, _ = daemon.rest()
     command(root, api, "resume")
     began = time.monotonic()
     with running(root, api, paused=False) as daemon:
         until(lambda: bool(api.bill()["tasks"]))
         first = time.monotonic() - began
-        until(lambda: len(api.bill()["tasks"]) >= 21)
-        time.sleep(30)
-        cpu, _ = daemon.rest()
-        peak = daemon.peak_mb
+        time.sleep(60)
+        asked = polls(api)
+        busy, _ = daemon.rest()
+        asked, peak = polls(api) - asked, daemon.peak_mb
     print(
-        f"{count} ready: first submit {first:.1f} s after the start; "
-        f"{100 * cpu / IDLE_SECONDS:.2f} % of a core over {IDLE_SECONDS:.0f} s; "
-        f"memory {peak:.0f} MB at the most",
+        f"{count} ready: {100 * idle / IDLE_SECONDS:.2f} % of a core on hold; first submit {first:.1f} s "
+        f"after the start; then {100 * busy / IDLE_SECONDS:.2f} % of a core at {asked} polls in "
+        f"{IDLE_SECONDS:.0f} s; memory {peak:.0f} MB at the most",
         flush=True,
     )
+
+
+def polls(api: Api) -> int:
+    """How often it was asked about tasks."""
+    return sum(task["polls"] for task in api.bill()["tasks"])
 
 
 # -- the daemon ----------------------------------------------------------------------------------------
@@ -171,10 +192,11 @@ def ready(root: Path, api: Api, count: int, side: int) -> None:
 @contextmanager
 def running(root: Path, api: Api, *, paused: bool, timed: bool = False) -> Iterator[Running]:
     """A daemon that has looked at its inbox once, until the block ends; `timed`: it tells how late it is."""
-    (root / "inbox").mkdir(exist_ok=True)
+    for inbox in (root / "inbox", root.with_name("other") / "inbox"):
+        inbox.mkdir(parents=True, exist_ok=True)
     (root / "config.toml").write_text(
         f'[api]\nbase_url = "{api.base_url}"\n[state]\nurl = "sqlite:///{root}/ledger.sqlite3"\n'
-        f'[[watch]]\nroot = "{root}"\n[log]\nlevel = "debug"\n'
+        f'[[watch]]\nroot = "{root}"\n[[watch]]\nroot = "{root.with_name("other")}"\n[log]\nlevel = "debug"\n'
     )
     if paused:
         command(root, api, "pause")
