@@ -8,6 +8,7 @@ back, and when it is the folder that it was: one that has none of its jobs' file
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -101,9 +102,12 @@ class Sentry:
 
     async def _ask(self, work: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What the eyes see; when that takes long, the root is lost until they have seen it."""
-        asked = asyncio.ensure_future(self._eyes(work, *args, **options))
+        return await self._answer(partial(work, *args, **options), slices=_SLICES)
+
+    async def _answer(self, work: Callable[[], T], *, slices: int) -> T:
+        asked = asyncio.ensure_future(self._eyes(work))
         try:
-            for _ in range(_SLICES):
+            for _ in range(slices):
                 await asyncio.wait({asked}, timeout=ANSWER_SECONDS)
             if not asked.done():
                 await self._lose(f"{self._root} {_SILENT}")
@@ -131,7 +135,8 @@ class Sentry:
         """Go on with a root. Raises SpoolError when it is not in order."""
         hands = self._spool.hands
         ground = await self._ask(make_ready, Path(self._root), is_new=not await self._is_known())
-        await self._ask(try_out, Path(self._root))
+        # It is away, so that nobody waits for this; and a disk that is busy may take its time to write.
+        await self._answer(partial(try_out, Path(self._root)), slices=4 * _SLICES)
         await self._recognise()
         if hands.busy:
             if not self.has_decided and self._patience > 0:  # left by the shift before: it is no news
