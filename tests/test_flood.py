@@ -99,6 +99,28 @@ def test_what_comes_while_a_heap_is_taken_in_does_not_wait_for_all_of_it() -> No
     play(act)
 
 
+def test_many_that_are_not_whole_yet_keep_nobody_from_being_looked_at() -> None:
+    """They are looked at again and again, each in its turn."""
+
+    async def act(stage: Stage) -> None:
+        stage.inbox.turn_seconds = 0.0
+        for n in range(400):
+            stage.put(f"a{n:03}.png", picture((32, 18))[:-20])
+            stage.put(f"a{n:03}.prompt.toml", VIDEO)
+        put(stage, "z")
+        looks = 1
+        while not stage.jobs():
+            assert await stage.inbox.look() is not None
+            assert (looks := looks + 1) < 30
+        stage.put("a399.png", picture((32, 18)))
+        while len(stage.jobs()) < 2:
+            assert await stage.inbox.look() == 1.0, "a pause between two looks"
+            assert (looks := looks + 1) < 60
+        assert {job.path for job in stage.jobs()} == {"a399.png", "z.png"}
+
+    play(act)
+
+
 def test_what_waits_for_its_picture_is_judged_once_and_again_when_it_changes(site: Site) -> None:
     def judged() -> int:
         return sum(look["ready"] for look in daemon.events("inbox.scanned"))

@@ -75,12 +75,12 @@ class Inbox:
 
     async def _take_turns(self, candidates: list[Candidate], *, until: float) -> float | None:
         """Take in what was found, a batch at a time, up to a moment. Returns as `look` does."""
-        soonest = None
+        soonest, pause = None, max(_LOOK_AGAIN, self.watch.settle_seconds)
         for start in range(0, len(candidates), _BATCH):
-            if clock.monotonic() > until:
-                return 0.0
+            if clock.monotonic() > until:  # of the rest, what is new is first, and waits for nothing
+                return pause if candidates[start].first in self._known.judged else 0.0
             if await self._take_in(candidates[start : start + _BATCH]):
-                soonest = max(_LOOK_AGAIN, self.watch.settle_seconds)
+                soonest = pause
         return soonest
 
     async def _carry_on(self) -> None:
@@ -90,8 +90,8 @@ class Inbox:
             pending = [job for job in await self.bench.clerk(ledger.in_transit) if job.root == root]
             # What goes to done/ or failed/ is filed with its outputs, by whoever files it.
             coming_in = [job for job in pending if job.target is Place.PROCESSING]
-            refused = [job for job in pending if job not in coming_in and job.place is Place.INBOX]
-            self._stuck = {(job.folder, job.name) for job in refused}
+            going_out = (job for job in pending if job.target is not Place.PROCESSING)
+            self._stuck = {(job.folder, job.name) for job in going_out if job.place is Place.INBOX}
             if coming_in:
                 await self._bring_in(coming_in)
                 self.bench.wake()
@@ -128,8 +128,9 @@ class Inbox:
         judged = judge(candidate, desk=desk, job_id=new_id(now))
         if isinstance(judged, Waits):
             self.waiting |= dict.fromkeys(candidate.paths, judged.why)
+            self._known.judged[candidate.first] = self.alive_at
             if judged.still:
-                self._known.still[candidate.paths[0]] = candidate
+                self._known.still[candidate.first] = candidate
         return judged
 
     async def _move_in(self, admitted: list[Judged]) -> None:

@@ -44,6 +44,11 @@ class Candidate:
         return join(self.folder, name)
 
     @property
+    def first(self) -> str:
+        """Where its first file lies: no two candidates share one."""
+        return self.path(self.group.files[0])
+
+    @property
     def paths(self) -> list[str]:
         """Where its files lie, below its place."""
         return [self.path(name) for name in self.group.files]

@@ -24,10 +24,12 @@ class Known:
 
     Args:
         seen: since when each file has been as it is, by path.
-        still: what was judged and waits for nothing but a change, by the path of its first file.
+        judged: when what had to wait was judged last (monotonic seconds), by the path of its first file.
+        still: what waits for nothing but a change, by the same.
     """
 
     seen: dict[str, Watched] = field(default_factory=dict)
+    judged: dict[str, float] = field(default_factory=dict)
     still: dict[str, Candidate] = field(default_factory=dict)
 
 
@@ -35,7 +37,7 @@ class Known:
 class Survey:
     """The outcome of one look at an inbox."""
 
-    candidates: list[Candidate] = field(default_factory=list)  # each folder's in turn
+    candidates: list[Candidate] = field(default_factory=list)  # what is new first, each folder's in turn
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     soonest: float | None = None  # seconds until something may have settled
     known: Known = field(default_factory=Known)
@@ -65,15 +67,23 @@ def survey(spool: Spool, watch: WatchSettings, known: Known, now: float) -> Surv
             path = join(listing.path, name)
             found.known.seen[path] = settle.watch(known.seen.get(path), sight, now)
         for candidate in _sort(listing, spool, watch, found, now):
-            first = candidate.paths[0]
-            before = known.still.get(first)
-            if before == candidate:
-                found.known.still[first] = before
-                found.wait(candidate.folder, candidate.group, NO_OPERATION)
-            else:
-                found.candidates.append(candidate)
+            _compare(candidate, known, found)
     found.candidates = in_turns(found.candidates)
+    found.candidates.sort(key=lambda candidate: found.known.judged.get(candidate.first, 0.0))
     return found
+
+
+def _compare(candidate: Candidate, known: Known, found: Survey) -> None:
+    """Let what was judged already wait its turn again, or for a change."""
+    first = candidate.first
+    if first in known.judged:
+        found.known.judged[first] = known.judged[first]
+    before = known.still.get(first)
+    if before == candidate:
+        found.known.still[first] = before
+        found.wait(candidate.folder, candidate.group, NO_OPERATION)
+    else:
+        found.candidates.append(candidate)
 
 
 def in_turns(candidates: Iterable[Candidate]) -> list[Candidate]:
