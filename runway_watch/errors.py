@@ -147,6 +147,11 @@ class Changed(TransferError):
 class SpoolError(RunwayWatchError):
     """A file could not be moved, read or written."""
 
+    @classmethod
+    def of(cls, error: OSError, where: object) -> "SpoolError":
+        """What the system said, as one of these; `where` it happened, in case that it does not say."""
+        return cls(f"{error.filename or where}: {error.strerror or error}")
+
     @property
     def is_full(self) -> bool:
         """Whether that was for want of room: other things on the disk are in the way, not the file."""

@@ -135,7 +135,7 @@ class Hands:
                 self._begin(undo, is_due=True)
             raise
         except OSError as error:
-            raise SpoolError(f"{error.filename or self._name}: {error.strerror or error}") from error
+            raise SpoolError.of(error, self._name) from error
         return result
 
     def _begin(

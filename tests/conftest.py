@@ -7,12 +7,13 @@ is set in the environment, no test is skipped: there every tool has to be.
 import logging
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
 from tests import mounting, passthrough
-from tests.harness import AUTHORITY
+from tests.harness import AUTHORITY, Runway, Site, simulator
 
 os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
 
@@ -30,6 +31,21 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
         report.outcome, report.longrepr = "failed", f"in CI nothing is skipped, and this was: {why}"
     return report
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[Runway]:
+    """A simulator for all tests of a module."""
+    with simulator() as runway:
+        yield runway
+
+
+@pytest.fixture
+def site(stand_in: Runway, tmp_path: Path) -> Site:
+    """A watch beside a simulator that is well and quick."""
+    stand_in.well()
+    stand_in.change(seconds=0.3, concurrency=20)
+    return Site(tmp_path, stand_in)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ started again. In the end nothing is lost, nothing is paid for twice, and the wo
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 from runway_watch.states import TABLE
 from tests.forked import KILLED, run
-from tests.harness import Runway, Site, obstruct, sidecar, simulator, unique
+from tests.harness import Runway, Site, obstruct, sidecar, unique
 from tests.killing import Kill
 
 Row = tuple[str, str]
@@ -190,12 +190,6 @@ UNREACHED: Mapping[Row, str] = {
     ("cancelled", "fail"): "the same, and refused by now: tests/test_cancel.py",
     ("cancelled", "recollect"): "cancelled when it ran already, and fetched after all: tests/test_cancel.py",
 }
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
 
 
 @pytest.fixture

@@ -5,28 +5,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.harness import Runway, Site, eventually, picture, sidecar, simulator, unique
+from tests.harness import Site, eventually, picture, sidecar, unique
 
 PAIR = ["cat.out.mp4", "cat.png", "cat.prompt.toml", "cat.result.toml"]
 SECOND = ["cat (2).out.mp4", "cat (2).png", "cat (2).prompt.toml", "cat (2).result.toml"]
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
-
-
-@pytest.fixture
-def site(stand_in: Runway, tmp_path: Path) -> Site:
-    stand_in.well()
-    stand_in.change(seconds=0.3, concurrency=20)
-    return Site(tmp_path, stand_in)
 
 
 # -- its life ----------------------------------------------------------------------------------------------

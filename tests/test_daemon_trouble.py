@@ -4,7 +4,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from runway_watch import mounts
-from runway_watch.config import parse
+from runway_watch import config, mounts
 from runway_watch.daemon import Daemon
 from runway_watch.daemon.inbox import Inbox
 from runway_watch.errors import LedgerError, Refusal, RunwayWatchError
 from runway_watch.simulator import Settings, Simulator
 from runway_watch.watcher import Watcher
-from tests.harness import Runway, Site, eventually, simulator
+from tests.harness import Runway, Site, eventually
 
 REFUSE = "CREATE TRIGGER refuse BEFORE UPDATE ON generations BEGIN INSERT INTO nowhere VALUES (1); END"
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
 
 
 @pytest.fixture
@@ -124,10 +117,15 @@ def test_an_order_that_failed_is_not_carried_out_later(site: Site) -> None:
 # -- in this process ---------------------------------------------------------------------------------------
 
 
-def daemon_of(sim: Simulator, base: Path, **more: Any) -> Daemon:
+def settings_of(sim: Simulator, base: Path, *more: dict[str, Any]) -> config.Settings:
     watch = {"root": str(base / "root"), "settle_seconds": 0.05, "scan_seconds": 0.5}
+    tables = {"api": {"base_url": sim.base_url}, "watch": [watch, *more], "retry": {"first_seconds": 0.2}}
+    return config.parse(tables, {})
+
+
+def daemon_of(sim: Simulator, base: Path, **more: Any) -> Daemon:
     return Daemon(
-        parse({"api": {"base_url": sim.base_url}, "watch": [watch], "retry": {"first_seconds": 0.2}}, {}),
+        settings_of(sim, base),
         read_key=lambda _: SecretStr(sim.key),
         ledger_url=f"sqlite:///{base}/ledger.db",
         lock_path=base / "lock",
@@ -148,6 +146,20 @@ async def until(look: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not look():  # noqa: ASYNC110 - what is looked at tells nobody
             await asyncio.sleep(0.02)
+
+
+def test_a_reload_that_comes_before_the_work_has_begun_is_not_forgotten(tmp_path: Path) -> None:
+    async def work(sim: Simulator) -> None:
+        more = {"root": str(tmp_path / "more"), "scan_seconds": 0.5}
+        (tmp_path / "more").mkdir()
+        daemon = daemon_of(sim, tmp_path, reread=lambda: settings_of(sim, tmp_path, more))
+        daemon.reload()
+        running = asyncio.create_task(daemon.run())
+        await until((tmp_path / "more/inbox").is_dir)
+        daemon.stop()
+        await running
+
+    beside(work, tmp_path)
 
 
 def test_a_ledger_on_a_network_drive_is_refused_before_it_is_opened(

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +12,10 @@ from runway_watch.ledger import Ledger
 from runway_watch.stages.share import shares_failure
 from tests import samples
 from tests.forked import KILLED, run
-from tests.harness import Runway, Site, eventually, obstruct, picture, sidecar, simulator, unique
+from tests.harness import Runway, Site, eventually, obstruct, picture, sidecar, unique
 from tests.killing import Kill
 
 ONCE = ("run", "--once")
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Each fault ends with all invariants: nothing lost, nothing paid for twice, nothi
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.forked import run
-from tests.harness import Runway, Site, eventually, simulator
+from tests.harness import Runway, Site, eventually
 
 ONCE = ("run", "--once")
 BIG = json.dumps({"id": "x" * 10_000_000})
@@ -121,12 +121,6 @@ FAULTS: Mapping[str, Fault] = {
     "a failure without a code": Fault("create", {"fail_task": None}, paid=2),
     "a provider that is away": Fault("create", {"fail_task": "THIRD_PARTY.UNAVAILABLE"}, paid=2),
 }
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
 
 
 @pytest.fixture

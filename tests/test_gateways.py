@@ -1,7 +1,6 @@
 """Something on the way answers in Runway's place: what it says costs time, and no file and no money."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +16,12 @@ from runway_watch.job import Generation, Later, Never, Outcome, State
 from runway_watch.stages.poll import poll
 from runway_watch.stages.trouble import LONGEST_FREE_WAIT, outcome_of
 from tests.forked import run
-from tests.harness import Runway, Site, eventually, simulator
+from tests.harness import Runway, Site, eventually
 from tests.samples import job
 from tests.test_api_loopback import KEY, Script, always, loopback, raw
 
 PAGE = "<html><h1>404 Not Found</h1>nginx</html>"
 DAY = {"Retry-After": "86400"}
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
 
 
 @pytest.fixture

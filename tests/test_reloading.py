@@ -2,29 +2,12 @@
 
 import signal
 import socket
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-
-import pytest
 
 from runway_watch import config
 from runway_watch.config import Settings
 from runway_watch.daemon.reloading import changes, kept
-from tests.harness import Daemon, Runway, Site, eventually, simulator
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
-
-
-@pytest.fixture
-def site(stand_in: Runway, tmp_path: Path) -> Site:
-    stand_in.well()
-    stand_in.change(seconds=0.3, concurrency=20)
-    return Site(tmp_path, stand_in)
+from tests.harness import Daemon, Site, eventually
 
 
 def hang_up(daemon: Daemon) -> None:

@@ -2,28 +2,12 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from tests.harness import Runway, Site, eventually, obstruct, picture, sidecar, simulator, unique
+from tests.harness import Site, eventually, obstruct, picture, sidecar, simulator, unique
 
 APPOINTED = "[job]\nnot_before = 2099-01-01T00:00:00"
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
-
-
-@pytest.fixture
-def site(stand_in: Runway, tmp_path: Path) -> Site:
-    stand_in.well()
-    stand_in.change(seconds=0.3, concurrency=20)
-    return Site(tmp_path, stand_in)
 
 
 def watch(site: Site, name: str, **settings: object) -> None:

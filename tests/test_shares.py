@@ -14,17 +14,11 @@ from typing import Any
 import pytest
 
 from runway_watch.daemon.sentry import LOOK_SECONDS
-from tests.harness import PLACES, Daemon, Runway, Site, eventually, picture, sidecar, simulator, unique
+from tests.harness import PLACES, Daemon, Runway, Site, eventually, picture, sidecar, unique
 from tests.mounting import bind, detach, mountpoint, needs_mount, remount
 from tests.passthrough import Share, needs_fuse, passthrough
 
 HOLD = "SELECT message FROM holds WHERE reason = 'share' AND ended_at IS NULL"
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
 
 
 @pytest.fixture
@@ -80,11 +74,13 @@ def held(site: Site) -> str:
     return str(found[0][0]) if found else ""
 
 
-def the_other_goes_on(site: Site, name: str) -> None:
-    """A drop below the other root is done, meanwhile."""
+def the_other_goes_on(site: Site, *names: str) -> None:
+    """Drops below the other root are done, meanwhile."""
+    films = {f"{Path(name).stem}.out.mp4" for name in names}
     with at(site, site.base / "other"):
-        site.drop(name)
-        eventually(lambda: f"{Path(name).stem}.out.mp4" in site.files("done"), what="the other watch")
+        for name in names:
+            site.drop(name)
+        eventually(lambda: films <= set(site.files("done")), what="the other watch")
 
 
 def busy(site: Site, count: int = 5) -> None:
@@ -97,7 +93,7 @@ def busy(site: Site, count: int = 5) -> None:
 def everything_is_done(site: Site, daemon: Daemon, count: int) -> None:
     site.reaches(done=count)
     assert len(site.paid()) == count
-    assert held(site) == ""
+    eventually(lambda: held(site) == "", what="the end of the hold")
     assert daemon.stop() == 0
     assert not [line for line in daemon.lines() if line["event"] in ("work.broken", "daemon.broken")]
 
@@ -167,14 +163,14 @@ def test_a_name_that_was_used_before_makes_no_strange_folder_the_right_one(site:
         eventually(lambda: "none of the files" in held(site), seconds=10, what="the hold")
         site.put("cat.png", picture(), counts=False)
         site.put("dog.png", picture(), counts=False)
-        the_other_waits_for_a_look(site, daemon)
+        several_looks_change_nothing(daemon)
         assert "none of the files" in held(site)
         assert site.counts()["done"] == 1
         daemon.stop()
 
 
-def the_other_waits_for_a_look(site: Site, daemon: Daemon) -> None:
-    """Let the sentry look at the root a few times more."""
+def several_looks_change_nothing(daemon: Daemon) -> None:
+    """The sentry looks at the root a few times more, and it stays away."""
     before = time.monotonic()
     eventually(lambda: time.monotonic() - before > 3 * LOOK_SECONDS)
     assert not daemon.events("share.returned")
@@ -198,7 +194,7 @@ def test_the_same_drop_elsewhere_waits_for_a_result_that_is_only_away(site: Site
             site.put("again.png", image)
             site.put("again.prompt.toml", text)
         eventually(lambda: site.counts().get("collecting") == 1, what="the drop that shares")
-        the_other_waits_for_a_look(site, daemon)
+        several_looks_change_nothing(daemon)
         assert len(site.runway.bill()["tasks"]) == paid
         shutil.rmtree(site.root)
         (site.base / "away").rename(site.root)
@@ -343,8 +339,7 @@ def test_one_kind_of_call_that_hangs_is_found_out_and_stops_nobody_else(
         share.hang(only={only})
         busy_writing(share, site)
         eventually(lambda: held(site), seconds=15, what="the hold")
-        for n in range(5):
-            the_other_goes_on(site, f"other {n}.png")
+        the_other_goes_on(site, *(f"other {n}.png" for n in range(5)))
         share.heal()
         everything_is_done(site, daemon, 11)
     site.verify()
@@ -426,7 +421,7 @@ def test_one_file_that_cannot_be_read_is_nobody_elses_trouble(site: Site, share:
 
 @needs_fuse
 def test_a_slow_share_is_not_a_lost_one(site: Site, share: Share) -> None:
-    share.slow(0.05)
+    share.slow(0.02)
     with site.daemon() as daemon:
         for n in range(3):
             site.drop(f"{n}.png")

@@ -3,29 +3,15 @@
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from tests.harness import Daemon, Runway, Site, eventually, simulator
+from tests.harness import Daemon, Site, eventually
 
 LONG = 600
 """Seconds for which a request is kept without an answer: nobody waits for it."""
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[Runway]:
-    with simulator() as runway:
-        yield runway
-
-
-@pytest.fixture
-def site(stand_in: Runway, tmp_path: Path) -> Site:
-    stand_in.well()
-    stand_in.change(seconds=0.3, concurrency=20)
-    return Site(tmp_path, stand_in)
 
 
 def ready(site: Site) -> None:
@@ -41,7 +27,7 @@ def submitting(site: Site) -> None:
 
 
 def running(site: Site) -> None:
-    site.runway.change(seconds=60)
+    site.runway.change(seconds=6)
 
 
 def collecting(site: Site) -> None:

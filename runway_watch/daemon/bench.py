@@ -1,7 +1,7 @@
 """What every part of the daemon has at hand."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ from runway_watch.ledger import Ledger
 from runway_watch.spool import Spool
 
 
+async def _no_key() -> None:
+    """For who has none configured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """Settings, ledger, Runway and the folders.
@@ -31,7 +35,8 @@ class Bench:
         lessons: what work teaches of them.
         spools: each watch's folders, by root.
         ledger_file: where the ledger is, if it is a file.
-        read_key: looks where the key is configured; ConfigError when what is there can be none.
+        read_key: looks where the key is configured; ConfigError when what is there can be none, SpoolError
+            when that place does not answer.
         moving: held while names are chosen and files moved below a root, so that nobody chooses twice.
         suspicions: set when something went wrong below a root, so that its sentry looks closely.
         wake: have the dispatcher look at the ledger again.
@@ -49,7 +54,7 @@ class Bench:
     spools: dict[str, Spool]
     wake: Callable[[], None]
     ledger_file: Path | None = None
-    read_key: Callable[[], SecretStr | None] = lambda: None
+    read_key: Callable[[], Awaitable[SecretStr | None]] = _no_key
     moving: dict[str, asyncio.Lock] = field(default_factory=dict)
     suspicions: dict[str, asyncio.Event] = field(default_factory=dict)
 

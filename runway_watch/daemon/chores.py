@@ -13,7 +13,6 @@ from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.orders import Stopped, carry_out_orders
 from runway_watch.daemon.retrying import sweep
 from runway_watch.errors import ConfigError, RunwayWatchError, SpoolError
-from runway_watch.hands import within
 from runway_watch.log import say
 from runway_watch.timetable import Timetable
 
@@ -21,9 +20,6 @@ ORDERS_SECONDS = 0.5
 """People who type a command expect to see it carried out within a second."""
 
 DISKS_SECONDS = 5.0
-
-KEY_SECONDS = 5.0
-"""How long the place where the key is configured may take to answer: it may be on a share."""
 
 PRUNE_SECONDS = 86_400.0
 UPLOADS_KEPT_SECONDS = 48 * 3600.0
@@ -110,7 +106,7 @@ class Chores:
 async def look_at_account(bench: Bench) -> None:
     """Ask Runway for balance and limits, with the key as it is configured now."""
     try:
-        key = await asyncio.to_thread(within, KEY_SECONDS, bench.read_key)
+        key = await bench.read_key()
         if key is not None:
             bench.api.use(key)
     except (ConfigError, SpoolError) as error:

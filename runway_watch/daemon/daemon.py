@@ -18,7 +18,6 @@ from runway_watch import __version__, clock, log, mounts
 from runway_watch.api import Api, Courier
 from runway_watch.config import Settings
 from runway_watch.daemon.bench import Bench
-from runway_watch.daemon.chores import KEY_SECONDS
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.daemon.orders import carry_out_orders
 from runway_watch.daemon.rebuilding import open_ledger
@@ -31,6 +30,9 @@ from runway_watch.ledger import Ledger, Lock, file_of
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.spool import Spool
+
+KEY_SECONDS = 5.0
+"""How long the place where the key is configured may take to answer: it may be on a share."""
 
 
 class Daemon:
@@ -126,32 +128,30 @@ class Daemon:
                 say("daemon.started", message=f"runway-watch {__version__}", pid=os.getpid())
             self._dispatch.set()
             self._shift = Shift(bench, self._dispatch, self._break, once=self._once)
-            if self._stops:
+            if self._stops or bench.settings is not self._settings:  # said while there was no shift to hear
                 self._end_shift()
             await self._shift.run()
             self.has_trouble |= self._shift.has_trouble
 
     async def _open(self, stack: AsyncExitStack, opening: Callable[[str], Ledger] = Ledger) -> Bench:
         """Only the daemon itself opens a ledger that may be broken: an order would be lost with it."""
-        file = file_of(self._ledger_url)
+        settings, file = self._settings, file_of(self._ledger_url)
         _refuse_network(file)
         ledger = stack.enter_context(opening(self._ledger_url))
         clerk = Clerk(ledger, self._break)
         stack.callback(_close, clerk)
-        api_settings = self._settings.api
-        read_key = partial(self._read_key, self._settings)
-        agent = f"runway-watch/{__version__}"
+        read_key, agent = partial(self._key, settings), f"runway-watch/{__version__}"
         api = await stack.enter_async_context(
-            Api(base_url=api_settings.base_url, key=await self._key(self._settings), user_agent=agent)
+            Api(base_url=settings.api.base_url, key=await read_key(), user_agent=agent)
         )
-        courier = await stack.enter_async_context(Courier(allow_http=api_settings.is_loopback))
+        courier = await stack.enter_async_context(Courier(allow_http=settings.api.is_loopback))
         bench = Bench.furnished(
-            self._settings,
+            settings,
             ledger=ledger,
             clerk=clerk,
             api=api,
             courier=courier,
-            spools={str(watch.root): self._spool(watch.root) for watch in self._settings.watch},
+            spools={str(watch.root): self._spool(watch.root) for watch in settings.watch},
             wake=self._dispatch.set,
             ledger_file=file,
             read_key=read_key,

@@ -33,7 +33,7 @@ class Herald:
     Args:
         bench: the daemon's tools.
         lookouts: those of all inboxes.
-        environment: with `$WATCHDOG_USEC` and `$WATCHDOG_PID`, where systemd wants to be told.
+        environment: with `$NOTIFY_SOCKET`, `$WATCHDOG_USEC` and `$WATCHDOG_PID`, where systemd listens.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Herald:
     ) -> None:
         self._bench, self._lookouts = bench, lookouts
         self._turned = asyncio.Event()
+        self._is_heard = bool(environment.get("NOTIFY_SOCKET"))
         self._period = watchdog_seconds(environment, pid=os.getpid())
         self._said = ""
         self._is_ending = False
@@ -54,7 +55,9 @@ class Herald:
         self._is_ending = True
 
     async def run(self) -> None:
-        """Tell until cancelled."""
+        """Tell until cancelled; where nobody listens, nothing is looked up."""
+        if not self._is_heard:
+            return
         pause = min(STATUS_SECONDS, (self._period or STATUS_SECONDS) / 4)
         while True:
             await asyncio.sleep(pause)

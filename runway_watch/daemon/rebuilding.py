@@ -5,9 +5,6 @@ is read once, while the ledger knows no job of it, and written down in one trans
 does it again.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.restored import restored
@@ -82,32 +79,18 @@ def _told(bench: Bench, spool: Spool) -> list[Restored]:
     """The jobs that the records in done/ and failed/ tell of; a job that two of them claim is the first's.
 
     Raises:
-        SpoolError: the folders are in trouble.
+        OSError, SpoolError: the folders are in trouble.
     """
-    with _spool_errors(spool):
-        write_missing(bench, spool)
+    write_missing(bench, spool)
     found: dict[str, Restored] = {}
     for place, ending in _RECORDS.items():
-        for listing in _listings(spool, place):
+        for listing in list(inventory(spool.where(place, ""))):
             for file in sorted(name for name in listing.files if name.endswith(ending)):
                 record = _record(spool, place, listing, file)
                 if record is not None and record.job not in found:
                     name = file.removesuffix(ending)
                     found[record.job] = restored(record, spool.root, place, listing, name)
     return list(found.values())
-
-
-def _listings(spool: Spool, place: Place) -> list[Listing]:
-    with _spool_errors(spool):
-        return list(inventory(spool.where(place, "")))
-
-
-@contextmanager
-def _spool_errors(spool: Spool) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SpoolError(f"{error.filename or spool.root}: {error.strerror}") from error
 
 
 def _record(spool: Spool, place: Place, listing: Listing, name: str) -> Record | None:

@@ -32,7 +32,7 @@ _SLICES = 2
 """So many times `ANSWER_SECONDS` an answer may take. They are counted one by one: when the whole process was
 stopped, the first is over at once, and the share has not had its time."""
 
-SLOW_SECONDS = 3.0
+SLOW_SECONDS = 1.5
 """A call that takes longer may be reading a large file, or hang: then the share is tried out."""
 
 STUCK_SECONDS = 300.0

@@ -80,12 +80,9 @@ def _files(job: Whereabouts) -> Iterator[str]:
 
 
 def _strays(bench: Bench, spool: Spool, known: Collection[str]) -> list[_Stray]:
-    try:
+    listings = list(inventory(spool.where(Place.PROCESSING, "")))
+    if sum(_reunite(spool, listing, known) for listing in listings):
         listings = list(inventory(spool.where(Place.PROCESSING, "")))
-        if sum(_reunite(spool, listing, known) for listing in listings):
-            listings = list(inventory(spool.where(Place.PROCESSING, "")))
-    except OSError as error:
-        raise SpoolError(f"{error.filename}: {error.strerror}") from error
     return [stray for listing in listings for stray in _sort(bench, spool, listing, known)]
 
 
@@ -205,11 +202,7 @@ def _unknown(spool: Spool, folder: str, names: Collection[str], why: str) -> Non
 
 
 def _discard_halves(spool: Spool, alive: Collection[str]) -> None:
-    try:
-        count = discard_halves(spool.where(Place.PROCESSING, ""), alive=alive)
-    except OSError as error:
-        raise SpoolError(f"{error.filename}: {error.strerror}") from error
-    if count:
+    if count := discard_halves(spool.where(Place.PROCESSING, ""), alive=alive):
         say("halves.discarded", path=str(spool.root), files=count)
 
 

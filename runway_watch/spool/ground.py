@@ -60,11 +60,12 @@ def make_ready(root: Path, *, is_new: bool) -> Ground:
     with _spool_errors(root):
         if is_new or any((root / place).is_dir() for place in Place):
             make_folders(root)
+        ground = survey_ground(root)
         for folder in (root / place for place in Place):
             _read(folder)
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise SpoolError(f"{folder} cannot be written to: give it to the user of runway-watch")
-    return survey_ground(root)
+        return ground
 
 
 def make_folders(root: Path) -> None:
@@ -130,4 +131,4 @@ def _spool_errors(root: Path) -> Iterator[None]:
         what = f"{error.filename or root} is not there"
         raise SpoolError(f"{what}: mount the share, or put back what was there") from error
     except OSError as error:
-        raise SpoolError(f"{error.filename or root}: {error.strerror or error}") from error
+        raise SpoolError.of(error, root) from error

@@ -292,4 +292,4 @@ def _spool_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SpoolError(f"{error.filename or 'the folder'}: {error.strerror or error}") from error
+        raise SpoolError.of(error, "the folder") from error

@@ -5,9 +5,7 @@ retires. Their extension comes from their bytes, never from an address or a head
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from runway_watch.api import Courier, Received
@@ -57,26 +55,17 @@ class _Unsafe(Exception):
 async def _fetch(url: str, job: Job, name: str, courier: Courier, spool: Spool, max_bytes: int) -> Output:
     async with spool.hands.lend(spool.stage(job, name)) as file:
         received = await courier.download(url, file, max_bytes=max_bytes)
-        extension = await file(_examine, spool.staging(job, name), received)
+        extension = await file(_examine, received)
     return Output(name, extension, received.sha256, received.size)
 
 
-@contextmanager
-def _of_folder(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SpoolError(f"{error.filename or path}: {error.strerror}") from error
-
-
-def _examine(file: BinaryIO, path: Path, received: Received) -> str:
-    """Bring the file to disk and tell its extension. Raises Interrupted or _Unsafe."""
-    with _of_folder(path):
-        os.fsync(file.fileno())
-        file.seek(0)
-        head = file.read(_HEAD)
-        sniffed = sniff(head)
-        whole = sniffed is not None and is_whole(file, sniffed[1], received.size)
+def _examine(file: BinaryIO, received: Received) -> str:
+    """Bring the file to disk and tell its extension. Raises Interrupted, _Unsafe or OSError."""
+    os.fsync(file.fileno())
+    file.seek(0)
+    head = file.read(_HEAD)
+    sniffed = sniff(head)
+    whole = sniffed is not None and is_whole(file, sniffed[1], received.size)
     if sniffed is None and _is_page(head, received.content_type):
         raise Interrupted("what came is a page, not an output")
     if sniffed is None:
