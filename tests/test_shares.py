@@ -335,7 +335,7 @@ def test_one_kind_of_call_that_hangs_is_found_out_and_stops_nobody_else(
     site: Site, share: Share, only: str
 ) -> None:
     with site.daemon() as daemon:
-        eventually(lambda: daemon.events("inbox.scanned"))
+        both_are_watched(daemon)
         share.hang(only={only})
         busy_writing(share, site)
         eventually(lambda: held(site), seconds=15, what="the hold")
@@ -343,6 +343,11 @@ def test_one_kind_of_call_that_hangs_is_found_out_and_stops_nobody_else(
         share.heal()
         everything_is_done(site, daemon, 11)
     site.verify()
+
+
+def both_are_watched(daemon: Daemon) -> None:
+    """Wait until both roots have been taken up; at that, more time is given than when one is at work."""
+    eventually(lambda: len({line["path"] for line in daemon.events("inbox.scanned")}) == 2)
 
 
 def busy_writing(share: Share, site: Site) -> None:
@@ -389,7 +394,7 @@ def test_a_share_that_is_mounted_anew_with_another_device_is_looked_through_and_
 @needs_fuse
 def test_what_no_event_tells_of_is_found_by_the_scan(site: Site, share: Share) -> None:
     with site.daemon() as daemon:
-        eventually(lambda: daemon.events("inbox.scanned"))
+        both_are_watched(daemon)
         [chosen, _] = sorted(eventually(lambda: observers(daemon)))
         assert "events" in chosen
         with at(site, share.backing):
@@ -406,7 +411,7 @@ def observers(daemon: Daemon) -> list[str]:
 @needs_fuse
 def test_one_file_that_cannot_be_read_is_nobody_elses_trouble(site: Site, share: Share) -> None:
     with site.daemon() as daemon:
-        eventually(lambda: daemon.events("inbox.scanned"))
+        both_are_watched(daemon)
         share.fail(errno.EIO, only={"read"}, below="inbox/bad.png")
         with at(site, share.backing):
             site.drop("bad.png")
