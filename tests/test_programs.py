@@ -201,9 +201,17 @@ def test_a_name_is_kept_whatever_stands_in_it(running: Running, folder: Path, st
         for _ in running.bring(INSTALLED["mv"], folder / file, content):
             pass
     eventually(lambda: running.jobs(folder.name) == [(stem, "done")], what=f"done: {stem}")
-    done = running.site.root / "done" / folder.name
-    told = {f"{stem}{ending}" for ending in (".png", ".prompt.toml", ".out.mp4", ".result.toml")}
-    assert {path.name for path in done.iterdir()} == told
+    assert files_of(running, folder) == all_of(stem)
+
+
+def files_of(running: Running, folder: Path) -> set[str]:
+    """What lies in done/, below a folder."""
+    return {path.name for path in (running.site.root / "done" / folder.name).iterdir()}
+
+
+def all_of(name: str) -> set[str]:
+    """What a job of this name leaves there."""
+    return {f"{name}{ending}" for ending in (".png", ".prompt.toml", ".out.mp4", ".result.toml")}
 
 
 @pytest.mark.parametrize(("one", "other"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
@@ -217,9 +225,7 @@ def test_a_pair_in_two_spellings_of_unicode_is_one_under_the_pictures(
         for _ in running.bring(INSTALLED["cp"], folder / file, content):
             pass
     eventually(lambda: running.jobs(folder.name) == [(name, "done")], what=f"done: {folder.name}")
-    done = running.site.root / "done" / folder.name
-    told = {f"{name}{ending}" for ending in (".png", ".prompt.toml", ".out.mp4", ".result.toml")}
-    assert {path.name for path in done.iterdir()} == told
+    assert files_of(running, folder) == all_of(name)
 
 
 @pytest.mark.parametrize("stem", ["x" * 189, "x" * 240, "ü" * 95, "ü" * 110])

@@ -346,19 +346,18 @@ def swapped(where: Spool, place: Place, outside: Path) -> Iterator[None]:
 
 
 def test_a_group_is_never_carried_out_of_a_folder_that_is_swapped_meanwhile(where: Spool, bare: Path) -> None:
-    there = group(where, Place.INBOX, "sub", target=Place.PROCESSING)
-    back = replace(there, place=Place.PROCESSING, target=Place.INBOX)
-    with swapped(where, Place.PROCESSING, bare):
-        for _ in range(ROUNDS):
-            for way in (there, back):
-                with suppress(SpoolError):
-                    where.carry(way)
+    carry_to_and_fro(where, Place.PROCESSING, bare)
 
 
 def test_nothing_is_carried_away_from_outside_while_a_folder_is_swapped(where: Spool, outside: Path) -> None:
+    carry_to_and_fro(where, Place.INBOX, outside)
+
+
+def carry_to_and_fro(where: Spool, place: Place, stranger: Path) -> None:
+    """Carry a group in and back many times while its folder in one place is swapped for a stranger."""
     there = group(where, Place.INBOX, "sub", target=Place.PROCESSING)
     back = replace(there, place=Place.PROCESSING, target=Place.INBOX)
-    with swapped(where, Place.INBOX, outside):
+    with swapped(where, place, stranger):
         for _ in range(ROUNDS):
             for way in (there, back):
                 with suppress(SpoolError):

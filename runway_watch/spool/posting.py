@@ -21,16 +21,12 @@ def post(spot: Spot, text: str, *, job: str, half: Spot) -> None:
         NameTaken: something else has the name, a record of another job or whatever it is.
         OSError: it could not be written.
     """
-    try:
+    with half.removed_on_failure():
         _write(half, text)
         if _owner(spot) == job:
             replace(half, spot)
         else:
             move(half, spot)
-    except BaseException:
-        with suppress(OSError):
-            half.unlink()
-        raise
     spot.folder.sync()
 
 

@@ -9,7 +9,6 @@ file is copied, synced, compared and only then removed.
 import ctypes
 import errno
 import os
-from contextlib import suppress
 
 from runway_watch.errors import NameTaken
 from runway_watch.spool.copying import copy
@@ -81,13 +80,9 @@ def _link_and_unlink(source: Spot, target: Spot) -> None:
 def _copy_over(source: Spot, target: Spot) -> None:
     _must_be_free(target)
     half = Spot(target.folder, f".{target.name}.part")
-    try:
+    with half.removed_on_failure():
         copy(source, half)
         move(half, target)
-    except BaseException:
-        with suppress(OSError):
-            half.unlink()
-        raise
     target.folder.sync()
     source.unlink()
 

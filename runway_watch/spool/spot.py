@@ -3,7 +3,8 @@
 import errno
 import os
 import stat
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -89,6 +90,16 @@ class Spot:
         fd = self.folder.fd
         with telling(self.path):
             os.unlink(self.name, dir_fd=fd)
+
+    @contextmanager
+    def removed_on_failure(self) -> Iterator[None]:
+        """Leave no half here when the block does not get through."""
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):
+                self.unlink()
+            raise
 
     def remove_folder(self) -> None:
         """Remove an empty folder."""
