@@ -53,7 +53,10 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What a look at a media file's bytes told. Pixels are as displayed (EXIF orientation applied)."""
+    """What a look at a media file's bytes told. Pixels are as displayed (EXIF orientation applied).
+
+    What a library has to be asked for - `seconds`, `fps`, `codec` - is None or "" where nobody asked.
+    """
 
     kind: str  # image | video | audio
     extension: str  # what the bytes are, ".png"
@@ -61,6 +64,9 @@ class MediaFacts:
     size: int
     width: int | None = None
     height: int | None = None
+    seconds: float | None = None  # how long a film or a sound lasts
+    fps: float | None = None
+    codec: str = ""  # of the film's picture, else of the sound: "h264", "pcm_s16le"
 
 
 @dataclass(frozen=True, slots=True)
