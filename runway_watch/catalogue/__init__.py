@@ -10,7 +10,7 @@ from typing import Any
 
 from runway_watch.catalogue import awaiting, media, prices
 from runway_watch.catalogue.body import body
-from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation
+from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
 from runway_watch.catalogue.resolving import Drop, Request, refusal, request
 from runway_watch.catalogue.words import Problem, nearest_name, show
@@ -23,10 +23,12 @@ __all__ = [
     "Price",
     "Request",
     "awaits_media",
+    "find",
     "price",
     "price_kind",
     "references",
     "resolve",
+    "served",
     "wire",
 ]
 
@@ -42,7 +44,7 @@ def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image
     Nonsense is no reason to wait: it is False for an unknown operation, and an unknown model is judged as
     the operation's default one.
     """
-    row = OPERATIONS.get(operation)
+    row = find(operation)
     return row is not None and awaiting.awaits(row, params, tag=tag)
 
 
@@ -70,7 +72,7 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
     Raises:
         Refusal: `params.invalid`, or `reference.host` if hosts are all that is wrong; with every problem.
     """
-    row = OPERATIONS.get(operation)
+    row = find(operation)
     if row is None:
         raise refusal([Problem(("[job] operation",), _not_served(operation))])
     file = None if dropped is None else f"file:{dropped}"
@@ -83,21 +85,29 @@ def _not_served(operation: str) -> str:
     return f"{show(operation)} is not served{meant} (served: {', '.join(OPERATIONS)})"
 
 
+def served(operation: str) -> Operation:
+    """The operation of that name; KeyError for one that is not served."""
+    row = find(operation)
+    if row is None:
+        raise KeyError(operation)
+    return row
+
+
 def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> dict[str, Any]:
     """The JSON body for complete parameters: the SDK's spelling, every `file:NAME` replaced from `uris`.
 
     Raises:
         KeyError: an unknown operation, or a `file:NAME` without a URI.
     """
-    return body(OPERATIONS[operation], params, uris)
+    return body(served(operation), params, uris)
 
 
-def price(operation: str, params: Mapping[str, Any]) -> Price:
+def price(operation: str, params: Mapping[str, Any], media: Mapping[str, MediaFacts] | None = None) -> Price:
     """What complete parameters should cost at the most; KeyError for an unknown operation."""
-    return prices.price(OPERATIONS[operation], params)
+    return prices.price(served(operation), params, media or {})
 
 
-def price_kind(operation: str, params: Mapping[str, Any]) -> str:
-    """What has the same price as this; `""` for an unknown operation."""
-    row = OPERATIONS.get(operation)
-    return "" if row is None else prices.kind(row, params)
+def price_kind(operation: str, params: Mapping[str, Any], listed: int | None) -> str:
+    """What has the same price as this, which costs `listed` by the price list; `""` for no operation."""
+    row = find(operation)
+    return "" if row is None else prices.kind(row, params, listed)

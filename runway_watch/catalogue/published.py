@@ -14,7 +14,7 @@ from typing import Any
 
 Spec = Mapping[str, Any]
 
-_WINDOW = ("aspectMin", "aspectMax", "minSidePx")
+_WINDOW = ("aspectMin", "aspectMax", "minSidePx", "secondsMin", "secondsMax")
 _MODEL_LESS = "(no model)"
 
 
@@ -28,7 +28,7 @@ class Node:
         spec: its entry in the file; None if the file does not know it.
         media: the kinds of media that a string here stands for (`image`, `audio|video`), "" for media of
             a kind that is not published, None for what is no media.
-        window: the limits to a picture's shape that hold here.
+        window: the limits to a picture's shape, and to a film's length, that hold here.
     """
 
     path: tuple[str | int, ...]

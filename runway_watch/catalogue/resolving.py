@@ -23,7 +23,7 @@ class Request:
 
     Args:
         operation: its name.
-        model: the model's name, "" for an operation without models.
+        model: the model's name; that of the operation where there are no models.
         params: as in a sidecar, media as `file:NAME`, complete: defaults and the resolved ratio filled in.
         credits: the most it should cost; None if nobody knows.
         price_note: what is unsure about that, "" if nothing.
@@ -70,11 +70,11 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
     placed, problems = _unfold(row, shape, given, drop) if shape else _guess(row, given, drop)
     if problems:
         raise refusal([placed.as_written(problem) for problem in problems])
-    price = prices.price(row, placed.params)
+    price = prices.price(row, placed.params, drop.media)
     if price.credits is not None and price.credits > MOST_CREDITS:
         why = f"It would cost {price.credits} credits, and no account has so many."
         raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
-    return Request(row.name, str(placed.params.get("model", "")), placed.params, price.credits, price.note)
+    return Request(row.name, row.model(placed.params), placed.params, price.credits, price.note)
 
 
 def _unfold(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> tuple[Placement, list[Problem]]:
@@ -82,9 +82,10 @@ def _unfold(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> tu
     placed = Placement(given)
     if drop.file:
         placed = slots.place(row, shape, given, file=drop.file, kind=drop.kind, tag=drop.tag)
-    spec = published.limits(row.path, given)
+    spec = published.limits(row.listed, given)
     filled = defaults.fill(shape, placed.params, defaults=row.defaults, spec=spec)
     filled = defaults.settle_ratio(shape, filled, picture=_picture(filled, drop))
+    filled = defaults.settle_duration(shape, filled, film=_film(filled, drop))
     problems = [placed.problem] if placed.problem else []
     problems += check.check(shape, filled, strict=drop.strict)
     problems += _beyond_types(filled, spec, drop)
@@ -141,6 +142,12 @@ def _picture(params: Mapping[str, Any], drop: Drop) -> tuple[int, int] | None:
         if facts and facts.width and facts.height:
             return facts.width, facts.height
     return None
+
+
+def _film(params: Mapping[str, Any], drop: Drop) -> float | None:
+    """How long the dropped film or sound is, else the first one that the parameters refer to."""
+    names = (drop.file or "", *media.references(params))
+    return next((f.seconds for name in names if (f := drop.media.get(name)) and f.seconds), None)
 
 
 def _explain(row: Operation, problems: list[Problem], drop: Drop) -> list[Problem]:
