@@ -15,6 +15,7 @@ from runway_watch.catalogue.body import body
 from runway_watch.catalogue.resolving import Drop
 from runway_watch.errors import Refusal
 from runway_watch.job import MediaFacts
+from tests import wishes
 
 CAT = MediaFacts("image", ".png", "image/png", 10_000, 1600, 1200)
 BRANCHES = [(name, model) for name, row in OPERATIONS.items() for model in shapes.models(row.params)]
@@ -24,6 +25,7 @@ PARAMETER_TYPES = {
 }
 
 
+LAST = 99
 MEDIA = "`file:NAME`, `runway://` or `https://` from an allowed host"
 
 
@@ -34,27 +36,9 @@ class Uris(dict[str, str]):
         return key.replace("file:", "runway://uploads/")
 
 
-def sample(hint: Any, key: str, *, full: bool) -> Any:
-    """A value of this type: the smallest that is valid, or the one with the most in it."""
-    arms = shapes.branches(hint)
-    arm = arms[-1] if full else arms[0]
-    if shapes.is_table(arm):
-        return sample_table(arm, full=full)
-    if (inner := shapes.item(arm)) is not None:
-        return [sample(inner, key, full=full)]
-    if (inner := shapes.values(arm)) is not None:
-        return {"key": sample(inner, key, full=full)}
-    if allowed := shapes.literals(arm):
-        return allowed[-1 if full else 0]
-    if arm is object:
-        return {"uri": "file:b.png"}
-    plain = {int: 5, float: 0.5, bool: True, str: "file:a.png" if published.is_media_name(key) else "words"}
-    return plain.get(arm, "words")
-
-
 def sample_table(shape: Any, *, full: bool) -> dict[str, Any]:
-    known = shapes.fields(shape).values()
-    return {f.name: sample(f.hint, f.name, full=full) for f in known if full or f.required}
+    """The smallest table that is valid, or the one with the most in it."""
+    return wishes.table(shape, full=full, arm=LAST if full else 0)
 
 
 def shape_of(operation: str, model: str) -> Any:

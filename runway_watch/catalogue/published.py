@@ -6,7 +6,7 @@ know simply have no limits here: the server has the last word.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -43,6 +43,11 @@ def _file() -> Mapping[str, Any]:
     text = files("runway_watch.catalogue").joinpath("runway-models.json").read_text(encoding="utf-8")
     found: Mapping[str, Any] = json.loads(text)
     return found
+
+
+def paths() -> Collection[str]:
+    """Every path about whose models something is published."""
+    return [path for path in _file() if path.startswith("/")]
 
 
 def models(path: str) -> Mapping[str, Spec]:
