@@ -293,7 +293,7 @@ def test_every_format_still_decodes_with_its_mark_and_differs_by_it(tmp_path: Pa
                 image.load()
                 assert (image.format, image.size) == (extension.upper(), (320, 180))
         elif extension in ("mp3", "flac", "ogg"):
-            with av.open(io.BytesIO(data)) as sound:
+            with av.open(io.BytesIO(data), "r") as sound:
                 assert sum(piece.samples for piece in sound.decode(audio=0)) >= 22_000
         elif extension == "wav":
             with wave.open(io.BytesIO(data)) as sound:

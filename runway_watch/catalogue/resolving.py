@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runway_watch.catalogue import check, defaults, limits, media, prices, published, shapes, slots, words
-from runway_watch.catalogue.operations import Operation
+from runway_watch.catalogue.operations import AUTO, Operation
 from runway_watch.catalogue.slots import Placement
 from runway_watch.catalogue.words import Path, Problem
 from runway_watch.errors import Refusal
@@ -88,6 +88,7 @@ def _unfold(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> tu
     filled = defaults.settle_duration(shape, filled, film=_film(filled, drop))
     problems = [placed.problem] if placed.problem else []
     problems += check.check(shape, filled, strict=drop.strict)
+    problems = [_lasting(problem, filled) for problem in problems]
     problems += _beyond_types(filled, spec, drop)
     return replace(placed, params=filled), _once(_explain(row, problems, drop))
 
@@ -158,6 +159,13 @@ def _explain(row: Operation, problems: list[Problem], drop: Drop) -> list[Proble
         replace(problem, text=lacking) if _lacks(problem, names) and not drop.file else problem
         for problem in problems
     ]
+
+
+def _lasting(problem: Problem, params: Mapping[str, Any]) -> Problem:
+    """A film's own length that nobody knows; say what to do."""
+    if problem.path != ("duration",) or params.get("duration") != AUTO:
+        return problem
+    return replace(problem, text="say how many seconds: how long the dropped file is, is not known here")
 
 
 def _lacks(problem: Problem, names: Collection[str]) -> bool:
