@@ -1,6 +1,6 @@
 """How many uploads many jobs take that share a few references, against one for each mention of a file.
 
-    python benchmarks/sharing.py [--jobs 1000] [--slots 50]
+python benchmarks/sharing.py [--jobs 1000] [--slots 50]
 """
 
 import argparse

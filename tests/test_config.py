@@ -1,5 +1,6 @@
 """Settings: every default as documented, every problem at once, and a key that nobody else can read."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from runway_watch import config
+from runway_watch.catalogue import OPERATIONS, shapes
 from runway_watch.config import API_URL, Settings, find, ledger_url, load, parse, read_key
 from runway_watch.errors import ConfigError
 from tests.cli_tools import NOBODY
@@ -92,6 +94,16 @@ def test_every_key_and_default_is_the_contracts() -> None:
     promised = tomllib.loads(PROMISED)
     assert settings().model_dump(mode="json") == promised
     assert parse(promised, {}) == settings()
+
+
+def test_the_example_tells_what_each_operation_fills_in() -> None:
+    told = {line.split()[1]: line for line in EXAMPLE.read_text().splitlines() if line.startswith("#   ")}
+    assert list(told) == [name for name, row in OPERATIONS.items() if row.defaults]
+    for name, row in OPERATIONS.items():
+        known = {field for shape in shapes.branches(row.params) for field in shapes.fields(shape)}
+        for key, value in row.defaults.items():
+            said = json.dumps(value["preset_id"] if isinstance(value, dict) else value)
+            assert (f"{key} = {said}" in told[name]) is (key in known), (name, key)
 
 
 def test_the_example_is_the_defaults_and_explains_every_key() -> None:
