@@ -5,28 +5,39 @@ operations says what a dropped file is for. A newer SDK brings newer models with
 clock, no network, no files but the package's own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runway_watch.catalogue import awaiting, media, prices
 from runway_watch.catalogue.body import body
+from runway_watch.catalogue.fitting import Fitted, LeftOut, unknown
+from runway_watch.catalogue.fitting import fit as _fit
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation
 from runway_watch.catalogue.prices import Price
-from runway_watch.catalogue.resolving import Drop, Request, refusal, request
+from runway_watch.catalogue.resolving import Drop, Request, Unfolded, refusal, request
+from runway_watch.catalogue.resolving import unfold as _unfold
 from runway_watch.catalogue.words import Problem, nearest_name, show
 from runway_watch.job import MediaFacts
+from runway_watch.sidecar import Sidecar
 
 __all__ = [
     "DEFAULT_OPERATION",
     "OPERATIONS",
+    "Fitted",
+    "LeftOut",
     "Operation",
     "Price",
     "Request",
+    "Unfolded",
     "awaits_media",
+    "fit",
     "price",
     "price_kind",
+    "rebased",
     "references",
     "resolve",
+    "unfold",
+    "unknown",
     "wire",
 ]
 
@@ -34,6 +45,11 @@ __all__ = [
 def references(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Every distinct `file:NAME` that stands for media in the parameters, in order."""
     return media.references(params)
+
+
+def rebased(params: Mapping[str, Any], up: int) -> Mapping[str, Any]:
+    """The parameters with every `file:NAME` as it reads from so many folders further down."""
+    return media.rebased(params, up)
 
 
 def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image") -> bool:
@@ -44,6 +60,12 @@ def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image
     """
     row = OPERATIONS.get(operation)
     return row is not None and awaiting.awaits(row, params, tag=tag)
+
+
+def fit(operation: str, layers: Sequence[Sidecar], own: Sidecar) -> Fitted:
+    """A folder's defaults without what the drop's operation or model has no use for, and what that was."""
+    row = OPERATIONS.get(operation)
+    return Fitted(tuple(layers)) if row is None else _fit(row, layers, own)
 
 
 def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged by
@@ -75,6 +97,22 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
         raise refusal([Problem(("[job] operation",), _not_served(operation))])
     file = None if dropped is None else f"file:{dropped}"
     return request(row, params, Drop(file=file, media=media, tag=tag, strict=strict, hosts=allowed_hosts))
+
+
+def unfold(
+    operation: str,
+    params: Mapping[str, Any],
+    *,
+    dropped: str | None,
+    media: Mapping[str, MediaFacts],
+    tag: str = "image",
+) -> Unfolded:
+    """What `resolve` makes of a drop, as far as it comes, and where each value is from. Never raises."""
+    row = OPERATIONS.get(operation)
+    if row is None:
+        return Unfolded(params, ())
+    file = None if dropped is None else f"file:{dropped}"
+    return _unfold(row, params, Drop(file=file, media=media, tag=tag, strict=True, hosts=()))
 
 
 def _not_served(operation: str) -> str:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from runway_watch import clock, drops, settle, sidecar
+from runway_watch import catalogue, clock, drops, settle, sidecar
 from runway_watch.config import WatchSettings
 from runway_watch.drops import FOLDER_DEFAULTS, Group, join
 from runway_watch.errors import Refusal, SpoolError
+from runway_watch.job import Place
 from runway_watch.settle import Watched
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Listing, Spool, scan
@@ -105,12 +106,19 @@ def as_it_lies(spool: Spool, watch: WatchSettings) -> Survey:
 def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, ...]:
     """What a drop in a folder need not say: `[watch.defaults]` and each `_folder.prompt.toml`, in order.
 
+    Files are named in each of them as seen from where it stands, `[watch.defaults]` from the inbox.
+
     Raises:
         Refusal: one of them cannot be read.
     """
     layers = [sidecar.split(watch.defaults, name="[watch.defaults]")]
     layers += [_folder_defaults(spool, above) for above in _chain(folder)]
-    return tuple(layers)
+    depths = [0, *range(len(layers) - 1)]
+    deepest = depths[-1]
+    return tuple(
+        replace(layer, params=catalogue.rebased(layer.params, deepest - depth))
+        for layer, depth in zip(layers, depths, strict=True)
+    )
 
 
 def _sort(
@@ -149,7 +157,9 @@ def _folder_defaults(spool: Spool, folder: str) -> Sidecar:
         if refusal.code == "reference.missing":
             return sidecar.EMPTY
         raise
-    return sidecar.parse(raw, name=path)
+    found = sidecar.parse(raw, name=f"{Place.INBOX}/{path}")
+    sidecar.read_job(found.job, name=found.name)
+    return found
 
 
 def _chain(folder: str) -> Iterator[str]:
