@@ -13,7 +13,8 @@ from runway_watch.report.finding import Spot
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged, judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
-from runway_watch.stages.survey import UNSUPPORTED, as_it_lies, defaults
+from runway_watch.stages.presets import defaults
+from runway_watch.stages.survey import UNSUPPORTED, as_it_lies
 
 _JUNK = "such a name is never taken for a drop, nor what lies below a folder of such a name"
 _DEFAULTS = "it gives defaults to the drops in its folder and below"
