@@ -62,6 +62,12 @@ def block(text: str, label: str) -> list[str]:
     return [line.strip() for line in found[1].split("\n")] if found else []
 
 
+def origins(text: str, label: str) -> dict[str, str]:
+    """The values under a label, and where each came from."""
+    cells = [re.fullmatch(r"(.*?)(?: +# (.*))?", line) for line in block(text, label)]
+    return {found[1]: found[2] or "" for found in cells if found}
+
+
 def events(text: str) -> list[str]:
     """What happened, without times."""
     return re.findall(r"^  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+  \+\S+ \S+.*?  +(\S.*)$", text, re.MULTILINE)
@@ -265,10 +271,16 @@ def test_a_job_that_is_done_is_told_from_the_drop_to_the_result(site: Site) -> N
     assert site.cli("run", "--once").returncode == 0
     text = told(site, only_job(site))
     assert text.startswith(f"job {only_job(site)}: sub/cat.png\n")
-    asked = block(text, "asks for")
-    assert asked[0] == "image_to_video with gen4.5"
-    assert {f'prompt_text = "{prompt}"', 'prompt_image = "file:cat.png"', "duration = 5"} < set(asked)
-    assert block(text, "[job]") == ["priority = 3"]
+    assert origins(text, "asks for") == {
+        "image_to_video with gen4.5": "what a dropped image asks for",
+        'model = "gen4.5"': "default of image_to_video",
+        f'prompt_text = "{prompt}"': "cat.prompt.toml",
+        'prompt_image = "file:cat.png"': "the dropped file",
+        'ratio = "1280:720"': "auto -> 1280:720, nearest to 320x180 (default of image_to_video)",
+        "duration = 5": "cat.prompt.toml",
+    }
+    assert origins(text, "[job]") == {"priority = 3": "cat.prompt.toml"}
+    assert "what they were then is not kept" in block(text, "origins")[0]
     done = site.root / "done/sub"
     names = ("cat.png", "cat.prompt.toml", "cat.out.mp4", "cat.result.toml")
     assert block(text, "files") == [str(done / name) for name in names]
@@ -412,8 +424,11 @@ def test_a_complete_drop_is_told_with_its_effective_request_and_nothing_changes(
         text = told(site, site.root / "inbox/sub" / name)
         assert block(text, "files") == ["cat.png", "cat.prompt.toml"]
         assert block(text, "defaults") == ["_folder.prompt.toml"]
-        assert {f'prompt_text = "{prompt}"', "duration = 10"} < set(block(text, "asks for"))
-        assert block(text, "[job]") == ["priority = 4"]
+        asked = origins(text, "asks for")
+        assert asked[f'prompt_text = "{prompt}"'] == "cat.prompt.toml"
+        assert asked["duration = 10"] == "inbox/_folder.prompt.toml"
+        assert asked['prompt_image = "file:cat.png"'] == "the dropped file"
+        assert origins(text, "[job]") == {"priority = 4": "inbox/_folder.prompt.toml"}
         assert block(text, "price") == ["at most 120 credits"]
         assert block(text, "verdict") == ["it would be accepted"]
         assert "`runway-watch run`" in block(text, "when")[0]
