@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import runwayml
 import structlog
 
 from tests import mounting, passthrough
@@ -69,3 +70,13 @@ def _log_as_it_was() -> Iterator[None]:
     for handler in set(logging.getLogger().handlers) - set(before):
         logging.getLogger().removeHandler(handler)
     structlog.reset_defaults()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much of the SDK was compared with what we send."""
+    passed = terminalreporter.stats.get("passed", [])
+    told = [value for report in passed for name, value in report.user_properties if name == "oracle"]
+    if told:
+        branches, requests = (sum(each[part] for each in told) for part in (0, 1))
+        of = f"{branches} endpoint/model branches of {len(told)} endpoints"
+        terminalreporter.write_line(f"oracle: {requests} requests, {of}: as runwayml {runwayml.__version__}")

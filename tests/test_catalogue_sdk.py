@@ -15,14 +15,17 @@ from runway_watch.catalogue.body import body
 from runway_watch.catalogue.resolving import Drop
 from runway_watch.errors import Refusal
 from runway_watch.job import MediaFacts
+from tests import wishes
 
 CAT = MediaFacts("image", ".png", "image/png", 10_000, 1600, 1200)
 BRANCHES = [(name, model) for name, row in OPERATIONS.items() for model in shapes.models(row.params)]
+OF_PICTURES = [each for each in BRANCHES if each[0] in ("image_to_video", "text_to_image")]
 PARAMETER_TYPES = {
     name: getattr(runwayml.types, name) for name in dir(runwayml.types) if name.endswith("Params")
 }
 
 
+LAST = 99
 MEDIA = "`file:NAME`, `runway://` or `https://` from an allowed host"
 
 
@@ -33,27 +36,9 @@ class Uris(dict[str, str]):
         return key.replace("file:", "runway://uploads/")
 
 
-def sample(hint: Any, key: str, *, full: bool) -> Any:
-    """A value of this type: the smallest that is valid, or the one with the most in it."""
-    arms = shapes.branches(hint)
-    arm = arms[-1] if full else arms[0]
-    if shapes.is_table(arm):
-        return sample_table(arm, full=full)
-    if (inner := shapes.item(arm)) is not None:
-        return [sample(inner, key, full=full)]
-    if (inner := shapes.values(arm)) is not None:
-        return {"key": sample(inner, key, full=full)}
-    if allowed := shapes.literals(arm):
-        return allowed[-1 if full else 0]
-    if arm is object:
-        return {"uri": "file:b.png"}
-    plain = {int: 5, float: 0.5, bool: True, str: "file:a.png" if published.is_media_name(key) else "words"}
-    return plain.get(arm, "words")
-
-
 def sample_table(shape: Any, *, full: bool) -> dict[str, Any]:
-    known = shapes.fields(shape).values()
-    return {f.name: sample(f.hint, f.name, full=full) for f in known if full or f.required}
+    """The smallest table that is valid, or the one with the most in it."""
+    return wishes.table(shape, full=full, arm=LAST if full else 0)
 
 
 def shape_of(operation: str, model: str) -> Any:
@@ -74,7 +59,7 @@ def test_both_operations_have_all_their_models() -> None:
     assert counts["text_to_image"] >= 21
 
 
-@pytest.mark.parametrize(("operation", "model"), BRANCHES)
+@pytest.mark.parametrize(("operation", "model"), OF_PICTURES)
 def test_every_model_serves_a_dropped_picture_with_a_prompt_or_says_why_not(
     operation: str, model: str
 ) -> None:
@@ -104,7 +89,7 @@ def test_the_wire_form_is_what_the_sdk_would_send(operation: str, model: str, fu
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("name", PARAMETER_TYPES)
 def test_the_wire_form_is_right_for_every_type_that_the_sdk_publishes(name: str, full: bool) -> None:
-    row = Operation(name, "/", PARAMETER_TYPES[name], slots={})
+    row = Operation(name, PARAMETER_TYPES[name], slots={})
     for shape in shapes.branches(row.params):
         params = uploaded(sample_table(shape, full=full))
         assert body(row, params, {}) == maybe_transform(params, row.params)
@@ -163,7 +148,6 @@ class NewModel(TypedDict, total=False):
 
 NEWER = Operation(
     "image_to_video",
-    "/v1/image_to_video",
     OldModel | NewModel,
     slots={"image": ("prompt_image",)},
     defaults={"model": "gen4.5", "ratio": "auto", "duration": 5},
@@ -210,7 +194,6 @@ def test_a_model_of_a_newer_sdk_is_judged_without_new_code() -> None:
         (
             Operation(
                 "ad_localization",
-                "/v1/recipes/ad_localization",
                 PARAMETER_TYPES["RecipeAdLocalizationParams"],
                 slots={"image": ("reference_image",)},
                 defaults={"version": "2026-06"},
@@ -222,7 +205,6 @@ def test_a_model_of_a_newer_sdk_is_judged_without_new_code() -> None:
         (
             Operation(
                 "multi_shot_video",
-                "/v1/recipes/multi_shot_video",
                 PARAMETER_TYPES["RecipeMultiShotVideoParams"],
                 slots={"image": ("first_frame",)},
                 defaults={"version": "2026-06", "duration": 7},
@@ -234,7 +216,6 @@ def test_a_model_of_a_newer_sdk_is_judged_without_new_code() -> None:
         (
             Operation(
                 "character_performance",
-                "/v1/character_performance",
                 PARAMETER_TYPES["CharacterPerformanceCreateParams"],
                 slots={"image": ("character",), "video": ("reference",)},
                 defaults={"model": "act_two"},
@@ -246,7 +227,6 @@ def test_a_model_of_a_newer_sdk_is_judged_without_new_code() -> None:
         (
             Operation(
                 "image_upscale",
-                "/v1/image_upscale",
                 PARAMETER_TYPES["ImageUpscaleCreateParams"],
                 slots={"image": ("image_uri",)},
                 defaults={"model": "magnific_precision_upscaler_v2"},
@@ -262,7 +242,7 @@ def test_an_operation_to_come_is_a_row(
 ) -> None:
     found = resolving.request(row, given, drop())
     assert found.params[slot] == expected
-    assert found.model == row.defaults.get("model", "")
+    assert found.model == row.defaults.get("model", row.name)
     assert set(row.defaults) <= set(found.params)
     missing_key = {key: value for key, value in given.items() if key != "target_language"} | {"zzz": 1}
     with pytest.raises(Refusal):
@@ -305,7 +285,7 @@ def test_the_rule_by_name_finds_exactly_the_strings_that_are_published_as_media(
 @pytest.mark.parametrize(("operation", "model"), BRANCHES)
 def test_the_published_limits_are_found_for_every_parameter_of_the_sdk(operation: str, model: str) -> None:
     params = sample_table(shape_of(operation, model), full=True) | {"model": model}
-    spec = published.limits(OPERATIONS[operation].path, params)
+    spec = published.limits(OPERATIONS[operation].listed, params)
     unknown = [node.path for node in published.walk(params, spec) if node.spec is None]
     assert unknown == []
 

@@ -12,7 +12,7 @@ from runway_watch.catalogue import awaiting, media, prices
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.fitting import Fitted, LeftOut, unknown
 from runway_watch.catalogue.fitting import fit as _fit
-from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation
+from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
 from runway_watch.catalogue.resolving import Drop, Request, Unfolded, refusal, request
 from runway_watch.catalogue.resolving import unfold as _unfold
@@ -30,12 +30,14 @@ __all__ = [
     "Request",
     "Unfolded",
     "awaits_media",
+    "find",
     "fit",
     "price",
     "price_kind",
     "rebased",
     "references",
     "resolve",
+    "served",
     "unfold",
     "unknown",
     "wire",
@@ -58,13 +60,13 @@ def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image
     Nonsense is no reason to wait: it is False for an unknown operation, and an unknown model is judged as
     the operation's default one.
     """
-    row = OPERATIONS.get(operation)
+    row = find(operation)
     return row is not None and awaiting.awaits(row, params, tag=tag)
 
 
 def fit(operation: str, layers: Sequence[Sidecar], own: Sidecar) -> Fitted:
     """A folder's defaults without what the drop's operation or model has no use for, and what that was."""
-    row = OPERATIONS.get(operation)
+    row = find(operation)
     return Fitted(tuple(layers)) if row is None else _fit(row, layers, own)
 
 
@@ -92,7 +94,7 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
     Raises:
         Refusal: `params.invalid`, or `reference.host` if hosts are all that is wrong; with every problem.
     """
-    row = OPERATIONS.get(operation)
+    row = find(operation)
     if row is None:
         raise refusal([Problem(("[job] operation",), _not_served(operation))])
     file = None if dropped is None else f"file:{dropped}"
@@ -108,7 +110,7 @@ def unfold(
     tag: str = "image",
 ) -> Unfolded:
     """What `resolve` makes of a drop, as far as it comes, and where each value is from. Never raises."""
-    row = OPERATIONS.get(operation)
+    row = find(operation)
     if row is None:
         return Unfolded(params, ())
     file = None if dropped is None else f"file:{dropped}"
@@ -121,21 +123,29 @@ def _not_served(operation: str) -> str:
     return f"{show(operation)} is not served{meant} (served: {', '.join(OPERATIONS)})"
 
 
+def served(operation: str) -> Operation:
+    """The operation of that name; KeyError for one that is not served."""
+    row = find(operation)
+    if row is None:
+        raise KeyError(operation)
+    return row
+
+
 def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> dict[str, Any]:
     """The JSON body for complete parameters: the SDK's spelling, every `file:NAME` replaced from `uris`.
 
     Raises:
         KeyError: an unknown operation, or a `file:NAME` without a URI.
     """
-    return body(OPERATIONS[operation], params, uris)
+    return body(served(operation), params, uris)
 
 
-def price(operation: str, params: Mapping[str, Any]) -> Price:
+def price(operation: str, params: Mapping[str, Any], media: Mapping[str, MediaFacts] | None = None) -> Price:
     """What complete parameters should cost at the most; KeyError for an unknown operation."""
-    return prices.price(OPERATIONS[operation], params)
+    return prices.price(served(operation), params, media or {})
 
 
-def price_kind(operation: str, params: Mapping[str, Any]) -> str:
-    """What has the same price as this; `""` for an unknown operation."""
-    row = OPERATIONS.get(operation)
-    return "" if row is None else prices.kind(row, params)
+def price_kind(operation: str, params: Mapping[str, Any], listed: int | None) -> str:
+    """What has the same price as this, which costs `listed` by the price list; `""` for no operation."""
+    row = find(operation)
+    return "" if row is None else prices.kind(row, params, listed)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runway_watch.catalogue import media, shapes
+from runway_watch.catalogue import media, shapes, slots
 from runway_watch.catalogue.operations import Operation
 
 
@@ -14,15 +14,21 @@ def awaits(row: Operation, params: Mapping[str, Any], *, tag: str) -> bool:
     if "model" in row.defaults:
         given.setdefault("model", row.defaults["model"])
     shape = shapes.shape_for(row.params, given) or shapes.shape_for(row.params, row.defaults)
-    known = shapes.fields(shape) if shape else {}
-    slots = [known[name] for names in row.slots.values() for name in names if name in known]
-    if not any(slot.name in given for slot in slots) and any(slot.required for slot in slots):
+    if shape is None:
+        return False
+    found = [spot for kind in row.slots for spot in slots.spots(row, shape, kind, given)]
+    if any(_is_missing(spot, row) for spot in found) or slots.leaves_open(row, shape, given):
         return True
-    return any(_has_room(slot, given) for slot in slots) and _speaks_of(given, tag)
+    return any(_has_room(spot) for spot in found) and _speaks_of(given, tag)
 
 
-def _has_room(slot: shapes.Field, given: Mapping[str, Any]) -> bool:
-    return slot.name not in given or isinstance(given[slot.name], list)
+def _is_missing(spot: slots.Spot, row: Operation) -> bool:
+    """Whether the request is none without it."""
+    return spot.value is None and spot.field.required and spot.path[0] not in row.defaults
+
+
+def _has_room(spot: slots.Spot) -> bool:
+    return spot.value is None or isinstance(spot.value, list)
 
 
 def _speaks_of(given: Mapping[str, Any], tag: str) -> bool:

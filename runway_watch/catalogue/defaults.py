@@ -1,16 +1,16 @@
-"""Fills in what a sidecar leaves out, and turns `ratio = "auto"` into one that the model has.
+"""Fills in what a sidecar leaves out, and turns "auto" into a ratio, or a duration, that the model has.
 
 A default is only set where the chosen model has the parameter. `duration` is always sent where it is a
 number of seconds: the server's own default costs money that nobody asked for.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from runway_watch.catalogue import ratio, shapes
+from runway_watch.catalogue.operations import AUTO
 from runway_watch.catalogue.published import Spec
-
-AUTO = "auto"
 
 
 def fill(
@@ -30,11 +30,23 @@ def fill(
         for name, value in defaults.items()
         if name not in params and name in known and _applies(known[name], value)
     }
-    return {**params, **added}
+    return {**params, **added, **_constants(shape, params)}
+
+
+def _constants(shape: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What can have one value only, such as the `mode` by which two shapes of an operation differ."""
+    needed = [f for f in shapes.fields(shape).values() if f.required and f.name not in params]
+    return {f.name: values[0] for f in needed if len(values := _choice(f.hint)) == 1}
+
+
+def _choice(hint: shapes.Hint) -> tuple[Any, ...]:
+    """The values of a hint that is nothing but a list of them."""
+    arms = shapes.branches(hint)
+    return shapes.literals(hint) if all(shapes.origin(arm) is Literal for arm in arms) else ()
 
 
 def _applies(field: shapes.Field, value: object) -> bool:
-    if field.name == "ratio" and value == AUTO:
+    if value == AUTO or isinstance(value, Mapping):
         return field.required
     return type(value) is not int or shapes.takes(field.hint, int)
 
@@ -73,3 +85,21 @@ def settle_ratio(shape: Any, params: Mapping[str, Any], *, picture: tuple[int, i
         return {**params, "ratio": found}
     keep = field is not None and field.required
     return {name: value for name, value in params.items() if name != "ratio" or keep}
+
+
+def settle_duration(shape: Any, params: Mapping[str, Any], *, film: float | None) -> dict[str, Any]:
+    """The parameters with `duration = "auto"` turned into the length of the film, in seconds.
+
+    It stays where the model knows "auto" itself, and where nobody knows the length.
+
+    Args:
+        shape: the SDK's type for the chosen model.
+        params: with the model.
+        film: how long the film or sound is that goes in; None when that is not known.
+    """
+    field = shapes.fields(shape).get("duration")
+    is_ours = field is not None and AUTO not in shapes.literals(field.hint)
+    if film is None or params.get("duration") != AUTO or field is None or not is_ours:
+        return dict(params)
+    whole = float not in shapes.branches(field.hint)
+    return {**params, "duration": max(1, math.ceil(film)) if whole else round(film, 2)}

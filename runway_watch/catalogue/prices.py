@@ -6,54 +6,71 @@ published, the dearest known of the same operation. The server's own `estimatedC
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from runway_watch.catalogue import media, published, ratio, tariff
+from runway_watch.catalogue import published, tariff
 from runway_watch.catalogue.operations import Operation
 from runway_watch.catalogue.published import Spec
-from runway_watch.catalogue.tariff import Traits
-
-_T = TypeVar("_T")
+from runway_watch.catalogue.traits import Facts, Traits, measure
 
 _MEDIA = ("file:", "https:", "runway:")
-_NAMED_SIZE = re.compile(r"(?:auto_)?(\d+[pk])")
+_NOTHING: Facts = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The most credits that a request should cost; None if nobody knows. `note` says how sure that is."""
+    """The most credits that a request should cost.
+
+    Args:
+        credits: None if nobody knows.
+        note: how sure that is.
+        is_known: whether it is this request's own price, rather than what is kept ready for want of one.
+    """
 
     credits: int | None
     note: str = ""
+    is_known: bool = True
 
 
-def price(row: Operation, params: Mapping[str, Any]) -> Price:
-    """The price of complete parameters."""
-    whom = str(params.get("model", row.name))
-    entry = published.entry(row.path, params)
-    known = None if entry is None else _cost(entry, params)
+def price(row: Operation, params: Mapping[str, Any], facts: Facts = _NOTHING) -> Price:
+    """The price of complete parameters; `facts` are of the files that go in, by `file:NAME`."""
+    whom = row.model(params)
+    entry = published.entry(row.listed, params)
+    known = None if entry is None else _cost(entry, params, facts)
     if entry is not None and known is not None:
-        unsure = f"the price of {whom} is not confirmed" if entry["credits"].get("unconfirmed") else ""
-        return Price(known, unsure)
-    dearest = [
-        cost for other in published.models(row.path).values() if (cost := _cost(other, params)) is not None
-    ]
+        return Price(known, _doubt(whom, entry, measure(entry, params, facts)))
+    if entry is not None and "credits" in entry:
+        return Price(
+            None, f"{whom} is paid for by the length of what goes in, which is not known", is_known=False
+        )
+    others = published.models(row.listed).values()
+    dearest = [cost for other in others if (cost := _cost(other, params, facts)) is not None]
     if not dearest:
-        return Price(None, f"the price of {whom} is not published")
+        return Price(None, f"the price of {whom} is not published", is_known=False)
     note = f"the price of {whom} is not published; the dearest known of {row.name} is assumed"
-    return Price(max(dearest), note)
+    return Price(max(dearest), note, is_known=False)
+
+
+def _doubt(whom: str, entry: Spec, traits: Traits) -> str:
+    if entry["credits"].get("unconfirmed"):
+        return f"the price of {whom} is not confirmed"
+    is_by_length = any(key.startswith("perOutputSecond") for key in entry["credits"])
+    return "how long it will be is estimated" if traits.is_guess and is_by_length else ""
 
 
 _NO_MATTER = frozenset({"prompt_text", "negative_prompt", "seed", "content_moderation", "tag", "subject"})
-"""Parameters that no price list of Runway's speaks of."""
+"""Parameters that a price list of Runway's speaks of by their length at the most."""
 
 
-def kind(row: Operation, params: Mapping[str, Any]) -> str:
-    """What has one price: the operation and everything that a price may depend on, media by their number."""
-    return json.dumps([row.name, _costly(params)], sort_keys=True, default=str)
+def kind(row: Operation, params: Mapping[str, Any], listed: int | None) -> str:
+    """What has one price: the operation and everything that a price may depend on, media by their number.
+
+    What depends on lengths, of media or of text, shows in `listed`: what the price list says.
+    """
+    return json.dumps([row.name, listed, _costly(params)], sort_keys=True, default=str)
 
 
 def _costly(value: Any) -> Any:
@@ -64,71 +81,11 @@ def _costly(value: Any) -> Any:
     return "media" if isinstance(value, str) and value.startswith(_MEDIA) else value
 
 
-def _cost(entry: Spec, params: Mapping[str, Any]) -> int | None:
+def _cost(entry: Spec, params: Mapping[str, Any], facts: Facts) -> int | None:
     """The credits by one model's price list; None where that cannot be said."""
     tariffs = entry.get("credits")
     if tariffs is None:
         return None
-    request = _measure(entry, params)
-    total = _by_image(tariffs, request) if "perImage" in tariffs else _by_second(tariffs, request)
+    total = tariff.total(tariffs, measure(entry, params, facts))
     # A sum of tenths such as 6.8 x 5 may come out a hair above the whole number that it is.
     return None if total is None else max(math.ceil(round(total, 6)), tariffs.get("min", 0))
-
-
-def _by_image(tariffs: Spec, request: Traits) -> float | None:
-    each = tariff.dearest(tariffs["perImage"], request)
-    if each is None:
-        return None
-    for_each = float(tariffs.get("perReferencePerImage", 0)) * request.images
-    return (each + for_each) * request.outputs + float(tariffs.get("perReferenceImage", 0)) * request.images
-
-
-def _by_second(tariffs: Spec, request: Traits) -> float | None:
-    rate = tariff.dearest(tariffs.get("perOutputSecond"), request)
-    if rate is None or request.seconds is None:
-        return None
-    rate += tariff.surcharge(tariffs.get("addPerSecond", {}), request)
-    once = float(tariffs.get("startFrame", 0)) * min(request.images, 1)
-    for_each = float(tariffs.get("perReference", 0) + tariffs.get("perReferenceImage", 0))
-    return rate * request.seconds + once + for_each * request.images + _by_input(tariffs, request)
-
-
-def _by_input(tariffs: Spec, request: Traits) -> float:
-    """Video that goes in is paid by its length, which is not known here: the cap counts."""
-    rate = tariff.dearest(tariffs.get("perInputVideoSecond"), request) if request.videos else None
-    return (rate or 0) * float(tariffs.get("inputVideoSecondsCap", 0))
-
-
-def _measure(entry: Spec, params: Mapping[str, Any]) -> Traits:
-    kinds = [node.media for node in media.strings(params, {"params": entry["params"]})]
-    named = _NAMED_SIZE.fullmatch(str(params.get("resolution") or params.get("ratio") or "").lower())
-    size = ratio.size(params.get("ratio"))
-    return Traits(
-        seconds=_seconds(entry, params),
-        outputs=_whole(params.get("output_count")) or 1,
-        images=kinds.count("image"),
-        videos=kinds.count("video"),
-        audio=_typed(params.get("audio"), bool),
-        quality=_typed(params.get("quality"), str),
-        resolution=named[1] if named else None,
-        # A small W:H such as 16:9 is a shape, not a size.
-        size=size if size and min(size) >= 64 else None,
-        output_format=_typed(params.get("output_format"), str),
-    )
-
-
-def _seconds(entry: Spec, params: Mapping[str, Any]) -> float | None:
-    """The longest output: a length that the model chooses itself may be its maximum."""
-    longest: float | None = entry["params"].get("duration", {}).get("max")
-    settings = params.get("provider_settings")
-    shots = settings.get("multi_prompt") if isinstance(settings, dict) else None
-    shot_seconds = sum(_whole(shot.get("duration")) or 0 for shot in shots or () if isinstance(shot, dict))
-    return max(_whole(params.get("duration")) or 0, shot_seconds) or longest
-
-
-def _whole(value: object) -> int | None:
-    return value if type(value) is int else None
-
-
-def _typed(value: object, kind: type[_T]) -> _T | None:
-    return value if isinstance(value, kind) else None

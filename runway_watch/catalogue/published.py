@@ -6,7 +6,7 @@ know simply have no limits here: the server has the last word.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,7 +14,7 @@ from typing import Any
 
 Spec = Mapping[str, Any]
 
-_WINDOW = ("aspectMin", "aspectMax", "minSidePx")
+_WINDOW = ("aspectMin", "aspectMax", "minSidePx", "secondsMin", "secondsMax")
 _MODEL_LESS = "(no model)"
 
 
@@ -28,7 +28,7 @@ class Node:
         spec: its entry in the file; None if the file does not know it.
         media: the kinds of media that a string here stands for (`image`, `audio|video`), "" for media of
             a kind that is not published, None for what is no media.
-        window: the limits to a picture's shape that hold here.
+        window: the limits to a picture's shape, and to a film's length, that hold here.
     """
 
     path: tuple[str | int, ...]
@@ -43,6 +43,11 @@ def _file() -> Mapping[str, Any]:
     text = files("runway_watch.catalogue").joinpath("runway-models.json").read_text(encoding="utf-8")
     found: Mapping[str, Any] = json.loads(text)
     return found
+
+
+def paths() -> Collection[str]:
+    """Every path about whose models something is published."""
+    return [path for path in _file() if path.startswith("/")]
 
 
 def models(path: str) -> Mapping[str, Spec]:

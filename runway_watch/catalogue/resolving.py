@@ -24,7 +24,7 @@ class Request:
 
     Args:
         operation: its name.
-        model: the model's name, "" for an operation without models.
+        model: the model's name; that of the operation where there are no models.
         params: as in a sidecar, media as `file:NAME`, complete: defaults and the resolved ratio filled in.
         credits: the most it should cost; None if nobody knows.
         price_note: what is unsure about that, "" if nothing.
@@ -82,11 +82,11 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
     found = unfold(row, params, drop)
     if found.problems:
         raise refusal(list(found.problems))
-    price = prices.price(row, found.params)
+    price = prices.price(row, found.params, drop.media)
     if price.credits is not None and price.credits > MOST_CREDITS:
         why = f"It would cost {price.credits} credits, and no account has so many."
         raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
-    return Request(row.name, str(found.params.get("model", "")), found.params, price.credits, price.note)
+    return Request(row.name, row.model(found.params), found.params, price.credits, price.note)
 
 
 def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
@@ -99,10 +99,11 @@ def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
         placed, problems = _guess(row, given, drop)
         settled = filled = placed.params
     else:
-        spec = published.limits(row.path, given)
+        spec = published.limits(row.listed, given)
         placed = _placed(row, shape, given, drop)
         filled = defaults.fill(shape, placed.params, defaults=row.defaults, spec=spec)
         settled = defaults.settle_ratio(shape, filled, picture=_picture(filled, drop))
+        settled = defaults.settle_duration(shape, settled, film=_film(settled, drop))
         problems = _judge(row, shape, replace(placed, params=settled), spec, drop)
     steps = Steps(params, placed.params, filled, settled)
     origins = trace(row, steps, picture=_picture(filled, drop))
@@ -175,6 +176,12 @@ def _picture(params: Mapping[str, Any], drop: Drop) -> tuple[int, int] | None:
         if facts and facts.width and facts.height:
             return facts.width, facts.height
     return None
+
+
+def _film(params: Mapping[str, Any], drop: Drop) -> float | None:
+    """How long the dropped film or sound is, else the first one that the parameters refer to."""
+    names = (drop.file or "", *media.references(params))
+    return next((f.seconds for name in names if (f := drop.media.get(name)) and f.seconds), None)
 
 
 def _explain(row: Operation, problems: list[Problem], drop: Drop) -> list[Problem]:

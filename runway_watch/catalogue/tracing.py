@@ -16,13 +16,13 @@ DROPPED = "the dropped file"
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The parameters on their way. Keys are only added, but for a `ratio` that goes at the end.
+    """The parameters on their way. Keys are only added, but for a `ratio` that may go at the end.
 
     Args:
         given: as the sidecars say.
         placed: with the dropped file in its slot, and the operation's model.
         filled: with the defaults.
-        settled: with the ratio resolved.
+        settled: with "auto" resolved.
     """
 
     given: Mapping[str, Any]
@@ -46,11 +46,13 @@ def _added(row: Operation, steps: Steps) -> Iterator[tuple[str, str]]:
     for key, value in steps.filled.items():
         if key in steps.given:
             if value != steps.given[key]:
-                yield key, f"{DROPPED} is in front of what is given"
-        elif key in row.defaults and (key == "model" or key not in steps.placed):
+                yield key, f"{DROPPED} is put into it"
+        elif key in steps.placed and key != "model":
+            yield key, DROPPED
+        elif key in row.defaults:
             yield key, _default(row, key, value)
         else:
-            yield key, DROPPED
+            yield key, "the only value that there is"
 
 
 def _default(row: Operation, key: str, value: object) -> str:
@@ -60,12 +62,15 @@ def _default(row: Operation, key: str, value: object) -> str:
 
 
 def _settled(row: Operation, steps: Steps, picture: tuple[int, int] | None) -> Iterator[tuple[str, str]]:
-    before, after = steps.filled.get("ratio"), steps.settled.get("ratio")
-    if before == after:
-        return
-    whose = "" if "ratio" in steps.given else f" (default of {row.name})"
-    if after is None:
-        yield "ratio", f"{before}: left out, so the result has the picture's shape{whose}"
-    else:
-        shape = f"nearest to {picture[0]}x{picture[1]}" if picture else "as there is no picture to go by"
-        yield "ratio", f"{before} -> {after}, {shape}{whose}"
+    for key in ("ratio", "duration"):
+        before, after = steps.filled.get(key), steps.settled.get(key)
+        if before == after:
+            continue
+        whose = "" if key in steps.given else f" (default of {row.name})"
+        if after is None:
+            yield key, f"{before}: left out, so the result has the picture's shape{whose}"
+        elif key == "duration":
+            yield key, f"{before} -> {after}, as long as what goes in{whose}"
+        else:
+            shape = f"nearest to {picture[0]}x{picture[1]}" if picture else "as there is no picture to go by"
+            yield key, f"{before} -> {after}, {shape}{whose}"

@@ -101,7 +101,7 @@ def _deleted_there(task: Task, *, seconds: float) -> Move:
 async def _task(bench: Bench, job: Job, call: Generation) -> Task | None:
     """How it stands at Runway; None when nobody can say."""
     try:
-        route = catalogue.OPERATIONS[job.operation].poll
+        route = catalogue.served(job.operation).poll
         return await bench.api.task(call.task_id or "", route=route)
     except ApiError:
         return None

@@ -59,13 +59,13 @@ class Charges(Database):
 
     def estimate(self, job: Job) -> int | None:
         """What Runway said last time that a request like this job's may cost at the most."""
-        kind = price_kind(job.operation, job.params)
+        kind = price_kind(job.operation, job.params, job.price)
         with self._reading() as db:
             return db.scalar(select(estimates.c.credits).where(estimates.c.kind == kind))
 
     def estimated(self, job: Job, most: int) -> None:
         """Remember it."""
-        kind = price_kind(job.operation, job.params)
+        kind = price_kind(job.operation, job.params, job.price)
         with self._writing() as db:
             db.execute(estimates.delete().where(estimates.c.kind == kind))
             db.execute(insert(estimates), {"kind": kind, "credits": most})

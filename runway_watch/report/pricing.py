@@ -97,10 +97,10 @@ class Pricing:
         return self._shared(line, own=was.id)
 
     def _priced(self, job: Job, call: Generation) -> Line:
-        kind = catalogue.price_kind(job.operation, job.params)
+        kind = catalogue.price_kind(job.operation, job.params, job.price)
         if kind not in self._prices:
             learned = self._ledger.estimate(job)
-            note = "" if learned is not None else catalogue.price(job.operation, job.params).note
+            note = "" if learned is not None else _note(job)
             self._prices[kind] = learned, note
         learned, note = self._prices[kind]
         price = job.price if learned is None else learned
@@ -139,6 +139,12 @@ class Pricing:
 
     def _called(self, job: Job) -> str:
         return name(self._settings, job.root, job.path)
+
+
+def _note(job: Job) -> str:
+    """What is unsure about the price of a job, whose files are not looked at again."""
+    found = catalogue.price(job.operation, job.params)
+    return "" if found.credits is None and job.price is not None else found.note
 
 
 def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, but: str) -> Job | None:

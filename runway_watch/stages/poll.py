@@ -55,7 +55,7 @@ async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
     """
     assert generation.task_id is not None
     try:
-        task = await api.task(generation.task_id, route=catalogue.OPERATIONS[job.operation].poll)
+        task = await api.task(generation.task_id, route=catalogue.served(job.operation).poll)
     except NotFound as error:
         return _unknown_task(generation, error, account=api.fingerprint)
     except ApiError as error:

@@ -22,7 +22,7 @@ async def submit(job: Job, uris: Mapping[str, str], *, api: Api, tries: int) -> 
         Done with `task_id` and, where Runway said so, `estimated` (credits); Later when it surely was not
         carried out, Never when Runway will not have it, Unsure when nobody knows.
     """
-    operation = catalogue.OPERATIONS[job.operation]
+    operation = catalogue.served(job.operation)
     body = catalogue.wire(job.operation, job.params, uris)
     try:
         created = await api.create(operation.path, body)
