@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from runway_watch.catalogue import defaults, limits, published, shapes, slots, words
-from runway_watch.catalogue.published import Spec
-from runway_watch.catalogue.sheets import Sheet, constants
+from runway_watch.catalogue import defaults, limits, shapes, slots, words
+from runway_watch.catalogue.sheets import Seen, Sheet, only
 
 ANY = "image|video|audio"
+_FEW = 60
+"""Characters of a list of values that is still short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,23 @@ class Param:
     when: str = ""
     note: str = ""
 
+    @property
+    def rule(self) -> str:
+        """What it may be, in short: a few values, or how many they are, and the limits."""
+        few = ", ".join(words.show(each) for each in self.allowed)
+        many = f"one of {len(self.allowed)}"
+        listed = [few if len(few) <= _FEW else many] if len(self.allowed) > 1 else []
+        return "; ".join([*listed, *self.limits])
+
 
 def describe(sheet: Sheet) -> list[Param]:
     """Every parameter of a model, what is required first, each with what is inside of it."""
-    spec = published.limits(sheet.row.listed, sheet.given)
-    ours = defaults.fill(sheet.shape, sheet.given, defaults=sheet.row.defaults, spec=spec)
+    seen = Seen.of(sheet)
+    ours = defaults.fill(sheet.shape, sheet.given, defaults=sheet.row.defaults, spec=seen.spec)
     dropped = _dropped(sheet)
     return [
         replace(param, default=ours.get(param.path), dropped=dropped.get(param.path, ()))
-        for param in _table((sheet.shape,), "", _Seen(spec or {}, None))
+        for param in _table((sheet.shape,), "", seen)
     ]
 
 
@@ -67,37 +76,20 @@ def _dropped(sheet: Sheet) -> Mapping[str, Sequence[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What is published about a value: its own entry, and the media that a text in it stands for."""
-
-    spec: Spec
-    media: str | None
-
-    def member(self, arm: Any, name: str) -> "_Seen":
-        spec = published.member(self.spec, name, {**dict.fromkeys(shapes.fields(arm)), **constants(arm)})
-        if spec is not None:
-            return _Seen(spec, spec.get("media"))
-        return _Seen({}, "" if published.is_media_name(name) else None)
-
-    def element(self, key: str) -> "_Seen":
-        return _Seen(self.spec.get(key, {}), self.media)
-
-
-@dataclass(frozen=True, slots=True)
 class _Key:
     """A key of a table, in one of the forms that the table may have."""
 
     arm: Any
     field: shapes.Field
-    seen: _Seen
+    seen: Seen
 
     def is_like(self, other: "_Key") -> bool:
         """Whether it is the same with the same meaning, be it what tells several forms apart."""
         one, two = self.field, other.field
-        return one.name == two.name and (_is_same(one.hint, two.hint) or bool(_only(one) and _only(two)))
+        return one.name == two.name and (_is_same(one.hint, two.hint) or bool(only(one) and only(two)))
 
 
-def _table(arms: Sequence[Any], path: str, seen: _Seen) -> Iterator[Param]:
+def _table(arms: Sequence[Any], path: str, seen: Seen) -> Iterator[Param]:
     """The keys of a table that has one of these forms, required ones first."""
     keys = [_Key(arm, f, seen.member(arm, f.name)) for arm in arms for f in shapes.fields(arm).values()]
     for key in sorted(keys, key=lambda each: (each.field.name != "model", not each.field.required)):
@@ -115,19 +107,13 @@ def _is_same(one: Any, other: Any) -> bool:
     return mine.keys() == theirs.keys() and all(_is_same(mine[n].hint, theirs[n].hint) for n in mine)
 
 
-def _only(field: shapes.Field) -> Sequence[Any]:
-    """The value of a key that can have no other; by such a key forms are told apart."""
-    values = shapes.literals(field.hint)
-    return values if len(values) == 1 and len(shapes.branches(field.hint)) == 1 else ()
-
-
 def _when(having: Sequence[Any], arms: Sequence[Any]) -> str:
     """By what those of several forms are told that have a key."""
     apart: dict[str, list[str]] = {}
     for arm in having:
         for field in shapes.fields(arm).values():
-            if _only(field):
-                apart.setdefault(field.name, []).append(words.show(_only(field)[0]))
+            if only(field):
+                apart.setdefault(field.name, []).append(words.show(only(field)[0]))
     if apart:
         return "with " + ", ".join(f"{name} = {' or '.join(values)}" for name, values in apart.items())
     mine = {name for arm in having for name in shapes.fields(arm)}
@@ -172,7 +158,7 @@ _KINDS: Mapping[type, str] = {str: "text", int: "a whole number", float: "a numb
 _NAMED = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
 
-def _inside(hint: Any, path: str, seen: _Seen) -> Iterator[Param]:
+def _inside(hint: Any, path: str, seen: Seen) -> Iterator[Param]:
     arms = shapes.branches(hint)
     if tables := [arm for arm in arms if shapes.is_table(arm)]:
         yield from _table(tables, path, seen)
@@ -185,7 +171,7 @@ def _inside(hint: Any, path: str, seen: _Seen) -> Iterator[Param]:
             yield from _published(path, seen)
 
 
-def _published(path: str, seen: _Seen) -> Iterator[Param]:
+def _published(path: str, seen: Seen) -> Iterator[Param]:
     """The keys of a table about which only the published limits say anything."""
     for name, spec in seen.spec.get("params", {}).items():
         kind = spec.get("media", "").replace("|", " or ") or _NAMED.get(spec.get("type", ""), "a value")

@@ -32,7 +32,8 @@ def told(spec: Spec) -> Iterator[str]:
     for least, most, unit in _TOLD:
         if least in spec or most in spec:
             low, high = spec.get(least), spec.get(most)
-            yield f"1 {unit[0]}" if low == high == 1 else f"{_span(low, high)} {unit[1]}"
+            span = str(low) if low == high else _span(low, high)
+            yield f"{span} {unit[span.rpartition(' ')[2] != '1']}"
     if "minSidePx" in spec:
         yield f"each side at least {spec['minSidePx']} pixels"
     if "totalSecondsMax" in spec:

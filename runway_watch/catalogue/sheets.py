@@ -58,5 +58,38 @@ def _called(arm: Any, arms: Sequence[Any]) -> str:
 
 def constants(arm: Any) -> dict[str, Any]:
     """The keys of a table that can have one value only: by these several shapes are told apart."""
-    found = {field.name: shapes.literals(field.hint) for field in shapes.fields(arm).values()}
-    return {name: values[0] for name, values in found.items() if len(values) == 1}
+    found = {field.name: only(field) for field in shapes.fields(arm).values()}
+    return {name: values[0] for name, values in found.items() if values}
+
+
+def only(field: shapes.Field) -> Sequence[Any]:
+    """The value of a key that can have no other; nothing for a key that can."""
+    values = shapes.literals(field.hint)
+    return values if len(values) == 1 and len(shapes.branches(field.hint)) == 1 else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is published about a value: its own entry, and the media that a text in it stands for.
+
+    `media` is as in `image|video`, "" for media of a kind that is not published, None for no media.
+    """
+
+    spec: Spec
+    media: str | None = None
+
+    @classmethod
+    def of(cls, sheet: Sheet) -> "Seen":
+        """All that is published about a model's parameters."""
+        return cls(published.limits(sheet.row.listed, sheet.given) or {})
+
+    def member(self, arm: Any, name: str) -> "Seen":
+        """The same of one key of a table that has this form."""
+        spec = published.member(self.spec, name, {**dict.fromkeys(shapes.fields(arm)), **constants(arm)})
+        if spec is not None:
+            return Seen(spec, spec.get("media"))
+        return Seen({}, "" if published.is_media_name(name) else None)
+
+    def element(self, key: str) -> "Seen":
+        """The same of an entry of a list (`items`), or of a table with any keys (`values`)."""
+        return Seen(self.spec.get(key, {}), self.media)
