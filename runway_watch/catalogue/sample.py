@@ -5,7 +5,7 @@ What a request needs stands in it, with what is sent anyway; all else is a comme
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def toml(value: Any) -> str:
             return "{" + ", ".join(f"{_key(key)} = {toml(each)}" for key, each in value.items()) + "}"
         case list() | tuple():
             return "[" + ", ".join(map(toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(key: str) -> str:
@@ -111,12 +111,19 @@ def _lines(field: shapes.Field, path: str, seen: Seen, *, is_needed: bool) -> It
     arms = shapes.branches(field.hint)
     inner = list(shapes.fields(arms[0]).values()) if len(arms) == 1 and shapes.is_table(arms[0]) else []
     if inner and (is_needed or not any(each.required for each in inner)):
-        for each in sorted(inner, key=lambda one: not one.required):
-            needed = is_needed and each.required
+        needs = {each.name for each in inner if each.required} or {_main(inner)}
+        for each in sorted(inner, key=lambda one: one.name not in needs):
+            needed = is_needed and each.name in needs
             yield from _lines(each, f"{path}.{each.name}", seen.member(arms[0], each.name), is_needed=needed)
         return
     line = f"{path} = {toml(values.value(field.hint, values.named(path), seen))}"
     yield path, line if is_needed else f"# {line}"
+
+
+def _main(inner: Sequence[shapes.Field]) -> str:
+    """What stands in a table that has to be there and needs nothing: what it is about, if it says so."""
+    names = [field.name for field in inner]
+    return next((name for name in names if name.startswith("prompt")), names[0])
 
 
 def _note(param: Param | None) -> str:

@@ -24,7 +24,7 @@ _TEXTS = (
 )
 """What to write into a text whose name holds a word."""
 _NUMBERS = {"seed": 42, "duration": 5}
-_OF_ITS_TABLE = frozenset({"uri", "audio_uri", "audio", "tag"})
+_OF_ITS_TABLE = frozenset({"uri", "audio_uri", "audio"})
 """Keys of a file that is called after what holds it."""
 
 
