@@ -16,8 +16,9 @@ from PIL import Image
 
 from runway_watch.catalogue import OPERATIONS, find
 from runway_watch.catalogue.describing import Param, describe
-from runway_watch.catalogue.sample import Sample, sample, toml
+from runway_watch.catalogue.sample import Sample, sample
 from runway_watch.catalogue.sheets import Sheet, sheets
+from runway_watch.catalogue.values import toml
 from runway_watch.drops import Group
 from runway_watch.spool import Spool
 from runway_watch.stages.desk import Waits
@@ -197,11 +198,11 @@ def test_a_parameter_is_told_with_all_that_is_known_of_it() -> None:
 @pytest.mark.parametrize(
     ("name", "path", "when"),
     [
-        ("avatar_videos gwm1_avatars", "avatar.preset_id", "with type = 'runway-preset'"),
+        ("avatar_videos gwm1_avatars", "avatar.preset_id", 'with type = "runway-preset"'),
         ("avatar_videos gwm1_avatars", "avatar.type", ""),
         ("video_to_video aleph2", "keyframes[].at", "instead of seconds"),
         ("video_to_video aleph2", "keyframes[].uri", ""),
-        ("workflows/{id} (no model)", "node_outputs.*.*.uri", "with type = 'image' or 'video' or 'audio'"),
+        ("workflows/{id} (no model)", "node_outputs.*.*.uri", 'with type = "image" or "video" or "audio"'),
     ],
 )
 def test_of_several_forms_each_key_says_to_which_it_belongs(name: str, path: str, when: str) -> None:

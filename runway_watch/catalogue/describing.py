@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from runway_watch.catalogue import defaults, limits, shapes, slots, words
+from runway_watch.catalogue import defaults, limits, shapes, slots, values, words
 from runway_watch.catalogue.sheets import Seen, Sheet, only
 
 ANY = "image|video|audio"
@@ -49,7 +49,7 @@ class Param:
     @property
     def rule(self) -> str:
         """What it may be, in short: a few values, or how many they are, and the limits."""
-        few = ", ".join(words.show(each) for each in self.allowed)
+        few = ", ".join(map(values.toml, self.allowed))
         many = f"one of {len(self.allowed)}"
         listed = [few if len(few) <= _FEW else many] if len(self.allowed) > 1 else []
         return "; ".join([*listed, *self.limits])
@@ -113,9 +113,9 @@ def _when(having: Sequence[Any], arms: Sequence[Any]) -> str:
     for arm in having:
         for field in shapes.fields(arm).values():
             if only(field):
-                apart.setdefault(field.name, []).append(words.show(only(field)[0]))
+                apart.setdefault(field.name, []).append(values.toml(only(field)[0]))
     if apart:
-        return "with " + ", ".join(f"{name} = {' or '.join(values)}" for name, values in apart.items())
+        return "with " + ", ".join(f"{name} = {' or '.join(each)}" for name, each in apart.items())
     mine = {name for arm in having for name in shapes.fields(arm)}
     return "instead of " + ", ".join(
         dict.fromkeys(n for arm in arms for n in shapes.fields(arm) if n not in mine)
@@ -127,7 +127,8 @@ def _key(alike: Sequence[_Key], path: str, when: str) -> Iterator[Param]:
     spec = seen.spec
     kinds = "|".join(dict.fromkeys(key.seen.media or ANY for key in alike))
     is_media = seen.media is not None and any(arm in (str, object) for arm in shapes.branches(field.hint))
-    listed = dict.fromkeys(value for key in alike for value in shapes.literals(key.field.hint))
+    old = spec.get("deprecatedValues", ())
+    listed = dict.fromkeys(v for key in alike for v in shapes.literals(key.field.hint) if v not in old)
     yield Param(
         path,
         required=field.required,

@@ -3,11 +3,8 @@
 What a request needs stands in it, with what is sent anyway; all else is a comment, a line for each.
 """
 
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from runway_watch.catalogue import defaults, shapes, slots, values, words
 from runway_watch.catalogue.describing import Param, describe
@@ -16,7 +13,6 @@ from runway_watch.catalogue.sheets import Seen, Sheet
 
 _ANY_ID = "00000000-0000-4000-8000-000000000000"
 _COLUMN = 50
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +36,8 @@ def sample(sheet: Sheet) -> Sample:
     operation = sheet.row.name.replace("{id}", _ANY_ID)
     lines = [*_head(sheet, kind, filled), *_body(sheet, filled)]
     if DEFAULT_OPERATION.get(kind) != operation:
-        lines += ["", "[job]", f"operation = {toml(operation)}"]
+        lines += ["", "[job]", f"operation = {values.toml(operation)}"]
     return Sample("\n".join(lines) + "\n", kind, operation)
-
-
-def toml(value: Any) -> str:
-    """A value as TOML, on one line."""
-    match value:
-        case Mapping():
-            return "{" + ", ".join(f"{_key(key)} = {toml(each)}" for key, each in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else json.dumps(key)
 
 
 def _dropped(sheet: Sheet) -> tuple[str, str]:
@@ -93,7 +75,7 @@ def _body(sheet: Sheet, filled: str) -> Iterator[str]:
         if field.name == filled or inner.spec.get("deprecated"):
             continue
         if field.name in ours and not _is_unsure(field, ours[field.name]):
-            lines.append((field.name, f"{field.name} = {toml(ours[field.name])}"))
+            lines.append((field.name, f"{field.name} = {values.toml(ours[field.name])}"))
         else:
             lines += _lines(field, field.name, inner, is_needed=field.required)
     for path, line in sorted(lines, key=lambda each: each[1].startswith("#")):
@@ -116,7 +98,7 @@ def _lines(field: shapes.Field, path: str, seen: Seen, *, is_needed: bool) -> It
             needed = is_needed and each.name in needs
             yield from _lines(each, f"{path}.{each.name}", seen.member(arms[0], each.name), is_needed=needed)
         return
-    line = f"{path} = {toml(values.value(field.hint, values.named(path), seen))}"
+    line = f"{path} = {values.toml(values.value(field.hint, values.named(path), seen))}"
     yield path, line if is_needed else f"# {line}"
 
 

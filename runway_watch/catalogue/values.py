@@ -1,5 +1,6 @@
 """A plain value for any parameter: valid by its type and its published limits, and an example to a person."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from runway_watch.catalogue.sheets import Seen
 ENDINGS: Mapping[str, str] = MappingProxyType({"image": ".png", "video": ".mp4", "audio": ".mp3"})
 """What a file of each kind may be called."""
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ANY_ID = "00000000-0000-4000-8000-000000000000"
 _PROMPT = "Slow dolly in, dust in the light"
 _TEXTS = (
@@ -115,3 +117,17 @@ def _number(arm: Any, name: str, spec: Spec) -> Any:
     low = spec.get("min", spec.get("exclusiveMin", 0) + 1)
     wanted = spec.get("default", _NUMBERS.get(name, 1))
     return arm(max(low, min(wanted, spec.get("max", wanted))))
+
+
+def toml(value: Any) -> str:
+    """A value as TOML, on one line."""
+    match value:
+        case Mapping():
+            return "{" + ", ".join(f"{_key(key)} = {toml(each)}" for key, each in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else json.dumps(key)
