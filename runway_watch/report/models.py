@@ -117,7 +117,7 @@ def _default_of(row: Operation) -> list[str]:
 
 def _sheet(sheet: Sheet, width: int) -> Iterator[str]:
     yield f"{sheet.row.name}: {sheet.model}"
-    yield f"  files  {_files(sheet.row)}"
+    yield from _wrapped("  files  ", _files(sheet.row), width)
     yield from _wrapped("  price  ", rates.in_words(sheet.entry), width)
     yield ""
     yield "parameters (* is needed; inside of another, where that is given)"
