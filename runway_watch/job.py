@@ -99,6 +99,7 @@ class Output:
     extension: str
     sha256: str
     size: int
+    node: str = ""  # of a workflow: the node that made it, by its name where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,7 @@ class Generation:
     ended_at: float | None = None
     outputs: tuple[Output, ...] = ()
     verdict: Verdict | None = None
+    remarks: tuple[str, ...] = ()  # what Runway said did not work of what worked
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from runway_watch.hands import Hands, Lent, _outcome
 from runway_watch.job import Done, Generation, Job, Place, State
 from runway_watch.ledger import Ledger
 from runway_watch.spool import Spool
-from runway_watch.stages.collect import collect
+from runway_watch.stages.collect import Origin, collect
 from tests import samples
 
 P = ParamSpec("P")
@@ -216,7 +216,7 @@ async def _step(bench: Bench, job: Job, call: Generation) -> bool:
 
 async def _collect(bench: Bench, job: Job, call: Generation) -> None:
     spool = bench.spool(job)
-    outcome = await collect(job, call, ["it"], courier=_SHELF, spool=spool, max_bytes=1_000_000)
+    outcome = await collect(job, call, [Origin("it")], courier=_SHELF, spool=spool, max_bytes=1_000_000)
     if isinstance(outcome, Done):
         await _insist(bench, call, "collected", **outcome.facts)
 

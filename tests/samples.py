@@ -1,11 +1,14 @@
 """Makers of small things that many tests need: pictures, jobs, generations, a desk to admit at."""
 
 import io
+import random
+import wave
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import av
 from PIL import Image
 
 from runway_watch.config import ApiSettings, RetrySettings
@@ -32,6 +35,33 @@ def picture(kind: str = "PNG", *, width: int = 640, height: int = 360, seed: int
 
 
 PNG, JPEG = picture(), picture("JPEG")
+
+
+@cache
+def film(seconds: float = 4.0, *, width: int = 640, height: int = 360, fps: int = 5) -> bytes:
+    """A whole MP4 of a few kilobytes."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as made:
+        stream = made.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "threads": "1"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for n in range(round(seconds * fps)):
+            still = Image.new("RGB", (width, height), (n * 9 % 256, 90, 160))
+            made.mux(stream.encode(av.VideoFrame.from_image(still)))  # type: ignore[no-untyped-call]
+        made.mux(stream.encode())
+    return buffer.getvalue()
+
+
+@cache
+def sound(seconds: float = 4.0, *, rate: int = 8000) -> bytes:
+    """A whole WAV of a hiss."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as made:
+        made.setnchannels(1)
+        made.setsampwidth(2)
+        made.setframerate(rate)
+        made.writeframes(random.Random(5).randbytes(2 * round(seconds * rate)))
+    return buffer.getvalue()
 
 
 def item(suffix: str = ".png", *, name: str = "cat", **changes: Any) -> Input:

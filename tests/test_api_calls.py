@@ -448,7 +448,24 @@ def test_a_create_gives_the_task_and_what_it_may_cost(answer: object, estimated:
         ({"status": "SUCCEEDED", "output": []}, Task("SUCCEEDED")),
         (
             {"status": "SUCCEEDED", "output": {"n1": ["a"], "n2": ["b", "c"]}},
-            Task("SUCCEEDED", None, ("a", "b", "c")),
+            Task("SUCCEEDED", None, ("a", "b", "c"), nodes=("n1", "n2", "n2")),
+        ),
+        (
+            {
+                "status": "SUCCEEDED",
+                "output": {"n1": "a", "n2": {"n3": "b"}, "n4": [7]},
+                "nodeErrors": {
+                    "n4": {"message": "no\nfaces", "failureCode": "SAFETY", "nodeName": "Cut"},
+                    "n5": {},
+                    "n6": "?",
+                },
+            },
+            Task(
+                "SUCCEEDED",
+                outputs=("a",),
+                nodes=("n1",),
+                troubles=("Cut: no faces (SAFETY)", "n5: failed", "n6: failed"),
+            ),
         ),
         ({"status": "SUCCEEDED", "output": 5}, Task("SUCCEEDED")),
         (

@@ -100,7 +100,10 @@ FAULTS: Mapping[str, Fault] = {
         "output", {"status": 200, "headers": FILM, "body": "MZ \x01"}, "failed", code="output.unsafe"
     ),
     "an output that can hold a script": Fault(
-        "output", {"status": 200, "headers": SVG, "body": "<svg/>"}, "failed", code="output.unsafe"
+        "output",
+        {"status": 200, "headers": SVG, "body": "<svg onload='x()'/>"},
+        "failed",
+        code="output.unsafe",
     ),
     "an output that leads elsewhere": Fault(
         "output", {"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}}

@@ -199,8 +199,8 @@ def test_an_archive_is_known_and_its_end_is_looked_for() -> None:
     "head",
     [
         b"",
-        b"<svg xmlns='http://www.w3.org/2000/svg'>",
-        b"<?xml version='1.0'?><svg>",
+        b"<html><body><svg xmlns='http://www.w3.org/2000/svg'></svg>",
+        b"<?xml version='1.0'?><svgs>",
         b"%!PS-Adobe-3.0 EPSF-3.0",
         b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
         b"\x00\x00\x00\x18ftypavif\x00\x00\x00\x00avifmif1",

@@ -19,6 +19,7 @@ from runway_watch.job import Generation, Job, Output, Place, Reference, State
 from runway_watch.ledger import Ledger
 from runway_watch.ledger.aside import damage
 from runway_watch.ledger.rows import from_generation, from_job
+from runway_watch.ledger.schema import VERSION
 from runway_watch.wish import wish_of
 from tests.forked import KILLED, Forked
 from tests.killing import die
@@ -171,7 +172,7 @@ def test_nothing_that_was_known_is_lost(old: Path) -> None:
     before = contents(old)
     migrated(old).close()
     assert contents(old) == before
-    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
+    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [(str(VERSION),)]
     assert rows(old, "PRAGMA integrity_check") == [("ok",)]
     assert rows(old, "PRAGMA foreign_key_check") == []
     with migrated(old) as ledger:
@@ -270,19 +271,28 @@ def test_a_crash_at_any_statement_leaves_the_old_version_whole(old: Path) -> Non
         assert rows(old, "SELECT value FROM meta") == [("1",)]
         assert contents(old) == before
     assert (ended, nth > 30) == (0, True)
-    assert rows(old, "SELECT value FROM meta") == [("3",)]
+    assert rows(old, "SELECT value FROM meta") == [(str(VERSION),)]
     assert contents(old) == before
 
 
-def test_a_ledger_of_version_2_gets_what_version_3_has_more(tmp_path: Path) -> None:
+SINCE = {
+    3: ["DROP INDEX jobs_followers"],
+    4: ["ALTER TABLE generations DROP COLUMN remarks"],
+}
+"""What takes away what a version has more than the one before."""
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_ledger_of_a_later_version_gets_what_it_lacks(tmp_path: Path, version: int) -> None:
     file = tmp_path / "ledger.sqlite3"
     Ledger(f"sqlite:///{file}").close()
     whole = shape(file)
     with closing(sqlite3.connect(file)) as db:
-        db.execute("DROP INDEX jobs_followers")
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+        for statement in (each for since, all_of in SINCE.items() if since > version for each in all_of):
+            db.execute(statement)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (str(version),))
         db.commit()
     assert shape(file) != whole
     Ledger(f"sqlite:///{file}").close()
     assert shape(file) == whole
-    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
+    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [(str(VERSION),)]

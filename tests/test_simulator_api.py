@@ -319,16 +319,20 @@ def test_creates_are_answered_in_the_three_shapes(stage: Rehearsal) -> None:
 
 
 def test_a_workflow_answers_with_urls_by_node(stage: Rehearsal) -> None:
-    run = stage.create(f"workflows/{uuid.uuid4()}", nodeOutputs={})
+    workflow = uuid.uuid4()
+    run = stage.create(f"workflows/{workflow}", nodeOutputs={})
     assert stage.api.get(f"/v1/tasks/{run}").status_code == 404
     assert stage.api.delete(f"/v1/workflow_invocations/{run}").status_code == 405
     stage.later(5)
     assert stage.api.get(f"/v1/workflow_invocations/{run}").json()["output"] == {}
     stage.later(5)
-    ((node, urls),) = stage.api.get(f"/v1/workflow_invocations/{run}").json()["output"].items()
-    assert uuid.UUID(node)
-    assert stage.plain.get(urls[0]).headers["content-type"] == "video/mp4"
+    output = stage.api.get(f"/v1/workflow_invocations/{run}").json()["output"]
+    graph = stage.api.get(f"/v1/workflows/{workflow}").json()["graph"]
+    assert list(output) == [node["id"] for node in graph["nodes"]]
+    ((url,), _) = output.values()
+    assert stage.plain.get(url).headers["content-type"] == "video/mp4"
     assert stage.try_create("workflows/mine").status_code == 404
+    assert stage.api.get("/v1/workflows/mine").status_code == 404
 
 
 # --- time, order and money

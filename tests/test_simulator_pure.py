@@ -279,7 +279,9 @@ def test_a_film_is_h264_that_a_browser_plays_from_its_first_byte(tmp_path: Path)
         assert frames(data) == 12
 
 
-@pytest.mark.parametrize("extension", ["mp4", "mov", "png", "jpeg", "webp", "wav", "zip", "svg"])
+@pytest.mark.parametrize(
+    "extension", ["mp4", "mov", "png", "jpeg", "webp", "wav", "mp3", "flac", "ogg", "zip", "svg"]
+)
 def test_every_format_still_decodes_with_its_mark_and_differs_by_it(tmp_path: Path, extension: str) -> None:
     one, other = rendered(tmp_path, extension, "a/0"), rendered(tmp_path, extension, "b/11")
     assert one != other
@@ -290,6 +292,9 @@ def test_every_format_still_decodes_with_its_mark_and_differs_by_it(tmp_path: Pa
             with Image.open(io.BytesIO(data)) as image:
                 image.load()
                 assert (image.format, image.size) == (extension.upper(), (320, 180))
+        elif extension in ("mp3", "flac", "ogg"):
+            with av.open(io.BytesIO(data), "r") as sound:
+                assert sum(piece.samples for piece in sound.decode(audio=0)) >= 22_000
         elif extension == "wav":
             with wave.open(io.BytesIO(data)) as sound:
                 assert sound.getnframes() == len(sound.readframes(10**6)) / 2 > 10_000

@@ -25,7 +25,7 @@ from runway_watch.job import Done, Job, Later, Never, Output, Place, State
 from runway_watch.report.scaffold import scaffold
 from runway_watch.spool import ERROR, HELD, RESULT, Spool, inventory, reunite, scan
 from runway_watch.stages.again import sights_of
-from runway_watch.stages.collect import collect
+from runway_watch.stages.collect import Origin, collect
 from runway_watch.stages.share import is_there, share
 from tests.cli_tools import NOBODY
 from tests.harness import Runway, Site, picture, sidecar, unique
@@ -124,7 +124,9 @@ def lead_back(where: Spool, place: Place) -> None:
 def fetch(where: Spool, there: Job) -> Any:
     """What the stage says that fetches a job's output."""
     generation = call("j1", State.COLLECTING)
-    return asyncio.run(collect(there, generation, ["it"], courier=Shelf(), spool=where, max_bytes=10**6))
+    return asyncio.run(
+        collect(there, generation, [Origin("it")], courier=Shelf(), spool=where, max_bytes=10**6)
+    )
 
 
 def shared(where: Spool, there: Job, theirs: Spool, leader: Job) -> Any:

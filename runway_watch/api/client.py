@@ -130,6 +130,11 @@ class Api:
         """How a task (or, by another route, a workflow's run) stands. Any ApiError."""
         return records.task(await self._answer(self._client, "GET", _path(route, task_id)))
 
+    async def node_names(self, workflow: str) -> Mapping[str, str]:
+        """What a workflow's author calls its nodes, by their ids; it costs nothing. Any ApiError."""
+        path = _path("/v1/workflows/{id}", workflow)
+        return records.node_names(await self._answer(self._client, "GET", path))
+
     async def delete(self, task_id: str) -> None:
         """Cancels a task, or deletes a finished one and its outputs; if it is gone, fine. Any ApiError."""
         try:

@@ -16,6 +16,7 @@ from runway_watch.errors import AnswerLost
 _LARGEST = 10**12
 _LONGEST_ID = 200
 _ID = re.compile(r"[A-Za-z0-9._-]+")
+_NAMES = ("name", "nodeName", "title", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Task:
     status: str
     progress: float | None = None  # 0 to 1
     outputs: tuple[str, ...] = field(default=(), repr=False)
+    nodes: tuple[str, ...] = ()  # of a workflow: from which of its nodes each output is
+    troubles: tuple[str, ...] = ()  # of a workflow: what went wrong at which of its nodes
     failure: str | None = None
     failure_code: str | None = None
     credits: int | None = None  # charged
@@ -95,10 +98,13 @@ def task(answer: Mapping[str, Any]) -> Task:
     status = answer.get("status")
     if not isinstance(status, str) or not status.strip():
         raise _lost("a task without a status")
+    outputs = list(_outputs(answer.get("output")))
     return Task(
         status=status.strip().upper()[:64],
         progress=_share(answer.get("progress")),
-        outputs=tuple(_addresses(answer.get("output"))),
+        outputs=tuple(address for _, address in outputs),
+        nodes=tuple(node for node, _ in outputs) if isinstance(answer.get("output"), dict) else (),
+        troubles=tuple(_troubles(_table(answer.get("nodeErrors")))),
         failure=_word(answer.get("failure")),
         failure_code=_word(answer.get("failureCode")),
         credits=_price(answer, "cost"),
@@ -129,16 +135,40 @@ def _limits(models: Mapping[str, Any], key: str) -> Iterator[tuple[str, int | No
             yield name, _count(value)
 
 
-def _addresses(output: object) -> Iterator[str]:
-    """The addresses of a list, or of a workflow's table from node to list, in order."""
-    if isinstance(output, str):
-        yield output
-    elif isinstance(output, list | dict):
-        for item in output.values() if isinstance(output, dict) else output:
-            if isinstance(item, str):
-                yield item
-            elif isinstance(item, list):
-                yield from (address for address in item if isinstance(address, str))
+def _outputs(output: object, node: str = "") -> Iterator[tuple[str, str]]:
+    """The addresses of a list, or of a workflow's table from node to list, in order; each with its node."""
+    match output:
+        case str():
+            yield node, output
+        case list():
+            yield from ((node, address) for address in output if isinstance(address, str))
+        case dict() if not node:
+            for name, inner in output.items():
+                yield from _outputs(inner, name)
+
+
+def _troubles(errors: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each node of a workflow that failed."""
+    for node, error in errors.items():
+        said = _table(error)
+        name, code = _word(said.get("nodeName")) or scrub(node), _word(said.get("failureCode"))
+        yield f"{name}: {_word(said.get('message')) or 'failed'}{f' ({code})' if code else ''}"
+
+
+def node_names(answer: Mapping[str, Any]) -> Mapping[str, str]:
+    """The names that a workflow's author gave its nodes, by their ids, from `GET /v1/workflows/{id}`.
+
+    The SDK types a node as an `object` only: what has an id and a name of some kind is taken, nothing else.
+    """
+    nodes = _table(answer.get("graph")).get("nodes")
+    found = [_table(node) for node in nodes] if isinstance(nodes, list) else []
+    named = ((node.get("id"), _name_of(node)) for node in found)
+    return {node: name for node, name in named if isinstance(node, str) and name}
+
+
+def _name_of(node: Mapping[str, Any]) -> str | None:
+    places = (node, _table(node.get("data")))
+    return next((word for place in places for key in _NAMES if (word := _word(place.get(key)))), None)
 
 
 def _price(answer: Mapping[str, Any], key: str) -> int | None:

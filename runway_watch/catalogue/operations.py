@@ -66,7 +66,7 @@ class Operation:
         return str(params.get("model", self.name))
 
 
-_IMAGES = ("references", "reference_images")
+_IMAGES = ("references",)
 _BESIDE = {"video": ("reference_videos",), "audio": ("reference_audio",)}
 """Where a video's operation takes a film or a sound that is not its main one."""
 

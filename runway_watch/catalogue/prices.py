@@ -43,9 +43,7 @@ def price(row: Operation, params: Mapping[str, Any], facts: Facts = _NOTHING) ->
     if entry is not None and known is not None:
         return Price(known, _doubt(whom, entry, measure(entry, params, facts)))
     if entry is not None and "credits" in entry:
-        return Price(
-            None, f"{whom} is paid for by the length of what goes in, which is not known", is_known=False
-        )
+        return Price(None, f"{whom} is paid for by a length that is not known", is_known=False)
     others = published.models(row.listed).values()
     dearest = [cost for other in others if (cost := _cost(other, params, facts)) is not None]
     if not dearest:

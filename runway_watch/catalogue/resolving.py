@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runway_watch.catalogue import check, defaults, limits, media, prices, published, shapes, slots, words
-from runway_watch.catalogue.operations import Operation
+from runway_watch.catalogue.operations import AUTO, Operation
 from runway_watch.catalogue.slots import Placement
 from runway_watch.catalogue.tracing import Steps, trace
 from runway_watch.catalogue.words import Path, Problem
@@ -122,6 +122,7 @@ def _judge(
     """All that is wrong with complete parameters."""
     problems = [placed.problem] if placed.problem else []
     problems += check.check(shape, placed.params, strict=drop.strict)
+    problems = [_lasting(problem, placed.params) for problem in problems]
     problems += _beyond_types(placed.params, spec, drop)
     return _once(_explain(row, problems, drop))
 
@@ -192,6 +193,13 @@ def _explain(row: Operation, problems: list[Problem], drop: Drop) -> list[Proble
         replace(problem, text=lacking) if _lacks(problem, names) and not drop.file else problem
         for problem in problems
     ]
+
+
+def _lasting(problem: Problem, params: Mapping[str, Any]) -> Problem:
+    """A film's own length that nobody knows; say what to do."""
+    if problem.path != ("duration",) or params.get("duration") != AUTO:
+        return problem
+    return replace(problem, text="say how many seconds: how long the dropped file is, is not known here")
 
 
 def _lacks(problem: Problem, names: Collection[str]) -> bool:

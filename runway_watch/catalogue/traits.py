@@ -128,9 +128,10 @@ def _seconds(
     shot_seconds = sum(_number(shot.get("duration")) or 0 for shot in listed if isinstance(shot, dict))
     if said := max([*(_number(each) or 0 for each in asked), shot_seconds]):
         return said, False
-    if "duration" in entry["params"]:
-        spec = entry["params"]["duration"]
-        return spec.get("max", spec.get("default")), False
+    spec = entry["params"].get("duration", {})
+    longest: float | None = spec.get("max", spec.get("default"))
+    if longest is not None or (spec and not lengths):
+        return longest, False
     if lengths:
         return (None if None in lengths else max(filter(None, lengths))), False
     return (speech / _SPOKEN_A_SECOND if _is_spoken(entry) else _SOUND_SECONDS), True

@@ -35,6 +35,10 @@ _HINT_UNASKED = (
     "Runway could not be asked about it: what waits there goes on, and is charged. `runway-watch retry` "
     "fetches its result when it has finished, and pays nothing more."
 )
+_HINT_GOES_ON = (
+    "Runway has no way to stop a workflow's run: it goes on there, and is charged. `runway-watch retry` "
+    "fetches its result when it has finished, and pays nothing more."
+)
 _HINT_DOUBT = f"Nobody knows whether it was paid for: to begin it anew may pay a second time. {_HINT}"
 
 
@@ -71,8 +75,11 @@ async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:
             task = await _task(bench, job, call)
             if task is not None and task.status in ("SUCCEEDED", "FAILED"):
                 return None
-            if task is not None and task.status in _QUEUED and await _deleted(bench, call):
+            may_stop = catalogue.served(job.operation).stops
+            if task is not None and task.status in _QUEUED and may_stop and await _deleted(bench, call):
                 return _deleted_there(task, seconds=clock.monotonic() - asked)
+            if not may_stop:
+                return _cancelled("collect", _HINT_GOES_ON, {})
             is_told = task is not None and task.status not in _QUEUED
             return _cancelled("collect", _HINT_PAID if is_told else _HINT_UNASKED, {})
         case State.COLLECTING:

@@ -5,15 +5,16 @@ import random
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from runway_watch import clock, polling
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.freight import Freight
 from runway_watch.decide import first_question, look_at, pace
-from runway_watch.errors import SpoolError
+from runway_watch.errors import ApiError, SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, State, Unsure
-from runway_watch.stages.collect import EXPIRED, collect
+from runway_watch.stages.collect import EXPIRED, Origin, collect
 from runway_watch.stages.poll import poll
 from runway_watch.stages.share import gone, share
 from runway_watch.stages.submit import submit
@@ -36,7 +37,7 @@ class Work:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self.freight = Freight(bench)
-        self._urls: dict[Key, tuple[str, ...]] = {}  # secret and short-lived: only ever in memory
+        self._origins: dict[Key, list[Origin]] = {}  # secret and short-lived: only ever in memory
         self._looks: dict[str, deque[polling.Look]] = {}
         self._downloads = asyncio.Semaphore(bench.settings.limits.downloads)
 
@@ -75,7 +76,7 @@ class Work:
             return pace(call, outcome, usual=usual, looks=looks, poll=settings, now=now)
         if isinstance(outcome, Done):
             facts = dict(outcome.facts)
-            self._urls[key_of(call)] = facts.pop("urls")
+            self._origins[key_of(call)] = await self._origins_of(job, facts)
             await self._learn(job, call, now)
             return Done(facts | {"polled_at": now, "polls": call.polls + 1})
         return outcome
@@ -100,7 +101,7 @@ class Work:
 
     def has_addresses(self, call: Generation) -> bool:
         """Whether a finished task's outputs can be fetched without asking Runway."""
-        return key_of(call) in self._urls
+        return key_of(call) in self._origins
 
     async def _share(self, job: Job, call: Generation, leader_id: str) -> Outcome:
         """The result of the job that asked for the same; when it is gone, this one runs for itself."""
@@ -130,18 +131,18 @@ class Work:
             return await self._share(job, call, job.duplicate_of)
         if call.task_id is None:  # a crash came between its going alone and its move
             return gone("the daemon stopped when it was to run for itself")
-        urls, learned = self._urls.pop(key_of(call), None), {}
-        if urls is None:
+        origins, learned = self._origins.pop(key_of(call), None), {}
+        if origins is None:
             asked = await self._ask_for_addresses(job, call)
             if not isinstance(asked, Done):
                 return asked
             learned = dict(asked.facts)
-            urls = learned.pop("urls")
+            origins = await self._origins_of(job, learned)
         async with self._downloads:
             outcome = await collect(
                 job,
                 call,
-                urls,
+                origins,
                 courier=self._bench.courier,
                 spool=self._bench.spool(job),
                 max_bytes=self._bench.settings.limits.max_output_mb * 1_000_000,
@@ -151,6 +152,17 @@ class Work:
         return (
             outcome if isinstance(outcome, Unsure) else replace(outcome, facts=learned | dict(outcome.facts))
         )
+
+    async def _origins_of(self, job: Job, facts: dict[str, Any]) -> list[Origin]:
+        """Take the addresses out of what a poll has told, each with the name of the node that made it."""
+        urls, nodes = facts.pop("urls"), facts.pop("nodes")
+        if not nodes:
+            return [Origin(url) for url in urls]
+        try:
+            names = await self._bench.api.node_names(job.operation.rpartition("/")[2])
+        except ApiError:  # a workflow that is not to be seen any more has made its outputs all the same
+            names = {}
+        return [Origin(url, names.get(node, node)) for url, node in zip(urls, nodes, strict=True)]
 
     async def _ask_for_addresses(self, job: Job, call: Generation) -> Outcome:
         """Fresh addresses, from the task itself; never sooner than Runway allows to ask again.

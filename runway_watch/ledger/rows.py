@@ -57,6 +57,7 @@ def to_generation(row: Mapping[str, Any]) -> Generation:
     values |= {
         "state": State(row["state"]),
         "outputs": tuple(Output(**item) for item in row["outputs"]),
+        "remarks": tuple(row["remarks"]),
         "verdict": _verdict(row["verdict"]),
     }
     return Generation(**values)

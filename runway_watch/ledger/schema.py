@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from runway_watch.job import LIVE_STATES, Place, State
 
-VERSION = 3
+VERSION = 4
 """Raised with every change below; a ledger of a newer version is refused, an older one is migrated."""
 
 metadata = MetaData()
@@ -117,6 +117,7 @@ generations = Table(
     Column("ended_at", Float),
     Column("outputs", JSON, nullable=False),
     Column("verdict", JSON),
+    Column("remarks", JSON, nullable=False, server_default="[]"),
     _one_of("state", State, "generations_state"),
     CheckConstraint("state <> 'running' OR task_id IS NOT NULL", name="running_has_a_task"),
     Index("generations_due", "state", "due_at"),

@@ -7,6 +7,7 @@ runs for long on any input. None holds more than a block of the file, but for a 
 from runway_watch.media.decoding import decodes
 from runway_watch.media.looking import look
 from runway_watch.media.sniff import Sniffed, extension_fits, sniff
+from runway_watch.media.vector import svg_is_drawing
 from runway_watch.media.wholeness import is_whole
 
-__all__ = ["Sniffed", "decodes", "extension_fits", "is_whole", "look", "sniff"]
+__all__ = ["Sniffed", "decodes", "extension_fits", "is_whole", "look", "sniff", "svg_is_drawing"]

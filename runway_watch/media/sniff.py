@@ -1,10 +1,12 @@
 """Tells by the first bytes what a file is; it never trusts a name.
 
 It knows everything that may be dropped and everything that may come out of Runway. What it does not
-know, and what could carry a script (SVG), is `None`: nobody has to decide about it again.
+know is `None`: nobody has to decide about it again.
 """
 
 from collections.abc import Callable
+
+from runway_watch.media.vector import is_svg
 
 Sniffed = tuple[str, str, str]
 """Kind (image, video, audio, archive), extension with its dot, MIME type."""
@@ -19,6 +21,7 @@ TYPES: dict[str, Sniffed] = {
         ("image", ".png", "image/png"),
         ("image", ".webp", "image/webp"),
         ("image", ".gif", "image/gif"),
+        ("image", ".svg", "image/svg+xml"),
         ("video", ".mp4", "video/mp4"),
         ("video", ".mov", "video/quicktime"),
         ("video", ".3gp", "video/3gpp"),
@@ -119,6 +122,10 @@ def _ogg(head: bytes) -> str | None:
     return ".ogg" if any(voice in head for voice in voices) else ""
 
 
+def _svg(head: bytes) -> str | None:
+    return ".svg" if is_svg(head) else None
+
+
 def _aac(head: bytes) -> str | None:
     length = adts_length(head, 0)
     return ".aac" if length and _goes_on(head, length, adts_length) else None
@@ -160,4 +167,13 @@ def mpeg_length(head: bytes, at: int) -> int:
     return factor * table[bits] // _RATES[version][rate] + ((frame[2] >> 1) & 1)
 
 
-_TESTS: tuple[Callable[[bytes], str | None], ...] = (_by_signature, _riff, _iso, _ebml, _ogg, _aac, _mp3)
+_TESTS: tuple[Callable[[bytes], str | None], ...] = (
+    _by_signature,
+    _riff,
+    _iso,
+    _ebml,
+    _ogg,
+    _svg,
+    _aac,
+    _mp3,
+)

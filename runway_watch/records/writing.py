@@ -122,7 +122,18 @@ def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
         "submitted_at": None if started is None else as_utc(started),
         "tries": generation.tries,
         "doubted": generation.doubted or None,
+        "remarks": list(generation.remarks) or None,
+        "nodes": _by_node(generation, outputs),
     }
+
+
+def _by_node(generation: Generation, outputs: list[str]) -> dict[str, list[str]] | None:
+    """Which node of a workflow made which files."""
+    found: dict[str, list[str]] = {}
+    for output, name in zip(generation.outputs, outputs, strict=False):
+        if output.node:
+            found.setdefault(output.node, []).append(name)
+    return found or None
 
 
 def _for_ledger(job: Job) -> dict[str, Any]:

@@ -52,9 +52,14 @@ def _section(title: str, found: Sequence[Line]) -> Iterator[str]:
 def _price(line: Line) -> str:
     if line.verdict is not None:
         return f"refused ({line.verdict.code}): {_problems(line.verdict)}"
-    price, note = (f"{line.free}: 0 credits", "") if line.free else (_credits(line.credits), line.note)
+    price, note = (f"{line.free}: 0 credits", "") if line.free else (_told(line), line.note)
     more = ", ".join(part for part in (note, _stands(line)) if part)
     return f"{price} ({more})" if more else price
+
+
+def _told(line: Line) -> str:
+    known = _credits(line.credits)
+    return f"unknown, {known} kept ready" if line.is_guess and line.credits is not None else known
 
 
 def _credits(price: int | None) -> str:
@@ -92,7 +97,7 @@ def _totals(plan: Plan) -> Iterator[str]:
     }
     told = ", ".join(f"{n} {what}" for what, n in counts.items() if n) or "nothing to do"
     yield f"total: {told}"
-    unknown = sum(1 for line in plan.paid if line.credits is None)
+    unknown = sum(1 for line in plan.paid if line.is_guess or line.credits is None)
     more = f", and {unknown} of unknown price" if unknown else ""
     price = sum(line.credits or 0 for line in plan.paid)
     shared = sum(1 for line in (*plan.drops, *plan.queue) if line.free)

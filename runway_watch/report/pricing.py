@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runway_watch import catalogue, polling
+from runway_watch.catalogue import Price
 from runway_watch.config import Settings
 from runway_watch.decide import revive
 from runway_watch.errors import SpoolError
@@ -30,6 +31,7 @@ class Line:
         path: how a person calls it.
         credits: the most that it may cost; None when nobody knows.
         note: how sure that is.
+        is_guess: nobody has said what its like costs; the credits are what is kept ready for it.
         free: why it costs nothing; "" where it does.
         seconds: how long its kind usually takes; None when nobody knows.
         verdict: why it would not go on.
@@ -40,6 +42,7 @@ class Line:
     call: Generation
     credits: int | None = None
     note: str = ""
+    is_guess: bool = False
     free: str = ""
     seconds: float | None = None
     verdict: Verdict | None = None
@@ -61,7 +64,7 @@ class Pricing:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings, self._ledger = settings, ledger
         self._is_new = not ledger.counts()
-        self._prices: dict[str, tuple[int | None, str]] = {}
+        self._prices: dict[str, tuple[int | None, Price]] = {}
         self._usual: dict[str, float | None] = {}
         self._leaders: dict[str, str] = {}  # by wish: the first drop that asks for it
         self.returned: set[str] = set()
@@ -99,13 +102,13 @@ class Pricing:
     def _priced(self, job: Job, call: Generation) -> Line:
         kind = catalogue.price_kind(job.operation, job.params, job.price)
         if kind not in self._prices:
-            learned = self._ledger.estimate(job)
-            note = "" if learned is not None else _note(job)
-            self._prices[kind] = learned, note
-        learned, note = self._prices[kind]
+            self._prices[kind] = self._ledger.estimate(job), _listed(job)
+        learned, listed = self._prices[kind]
+        note, is_known = (listed.note, listed.is_known) if learned is None else ("", True)
         price = job.price if learned is None else learned
         verdict = unaffordable(job, price=price, per_job=self._settings.budget.credits_per_job)
-        return Line(self._called(job), job, call, price, note, seconds=self._seconds(job), verdict=verdict)
+        line = Line(self._called(job), job, call, price, note, not is_known, verdict=verdict)
+        return replace(line, seconds=self._seconds(job))
 
     def _seconds(self, job: Job) -> float | None:
         if job.kind not in self._usual:
@@ -141,10 +144,10 @@ class Pricing:
         return name(self._settings, job.root, job.path)
 
 
-def _note(job: Job) -> str:
-    """What is unsure about the price of a job, whose files are not looked at again."""
+def _listed(job: Job) -> Price:
+    """How sure the price of a job is, whose files are not looked at again."""
     found = catalogue.price(job.operation, job.params)
-    return "" if found.credits is None and job.price is not None else found.note
+    return Price(job.price) if found.credits is None and job.price is not None else found
 
 
 def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, but: str) -> Job | None:

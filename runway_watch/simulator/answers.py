@@ -8,6 +8,7 @@ from runway_watch.simulator.gate import OUTPUT_ORIGIN, STUDIO, WORLD
 from runway_watch.simulator.schema import Json
 from runway_watch.simulator.task import Failure, Task
 from runway_watch.simulator.tokens import sign
+from runway_watch.simulator.workflows import results
 
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
@@ -34,7 +35,8 @@ def of_task(request: web.Request, task: Task, deed: Json) -> Json:
     if status == "SUCCEEDED" or (status == "RUNNING" and task.kind == "workflow"):
         finished = status == "SUCCEEDED" and not deed.get("empty_output")
         urls = output_urls(request, task) if finished else []
-        answer["output"] = urls if task.kind != "workflow" else {str(task.node): urls} if urls else {}
+        is_run = task.kind == "workflow"
+        answer |= results(task.nodes if urls else {}, urls, task.node_error) if is_run else {"output": urls}
     return answer
 
 

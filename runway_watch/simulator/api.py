@@ -12,6 +12,7 @@ from runway_watch.simulator.issues import issue, utf16_units
 from runway_watch.simulator.media import kind_of
 from runway_watch.simulator.schema import Json, all_models
 from runway_watch.simulator.task import Task
+from runway_watch.simulator.workflows import description
 
 MONTHLY = 1_000_000  # credits that may be bought in a month; nothing depends on it
 
@@ -33,6 +34,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/v1/tasks/{id}", _get_task, allow_head=False)
     app.router.add_delete("/v1/tasks/{id}", _delete_task)
     app.router.add_get("/v1/workflow_invocations/{id}", _get_task, allow_head=False)
+    app.router.add_get("/v1/workflows/{id}", _workflow, allow_head=False)
     app.router.add_get("/v1/organization", _organization, allow_head=False)
 
 
@@ -96,6 +98,13 @@ async def _delete_task(request: web.Request, _: Json) -> web.StreamResponse:
         return refuse(404, "Not found.")
     world.delete(task)
     return web.Response(status=204)
+
+
+async def _workflow(request: web.Request) -> web.StreamResponse:
+    try:
+        return web.json_response(description(request.match_info["id"]))
+    except ValueError:
+        return refuse(404, "Workflow not found.")
 
 
 @faulty("organization", nothing)

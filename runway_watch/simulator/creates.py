@@ -12,6 +12,7 @@ from runway_watch.simulator.gate import STUDIO, WORLD, Handler, json_body, refus
 from runway_watch.simulator.references import check_media, check_together
 from runway_watch.simulator.schema import Endpoint, Json, endpoints
 from runway_watch.simulator.validate import validate
+from runway_watch.simulator.workflows import nodes_of
 from runway_watch.simulator.world import DailyLimitError, NoCreditsError
 
 NO_CREDITS = "You do not have enough credits to run this task."
@@ -57,7 +58,8 @@ async def _create(request: web.Request, endpoint: Endpoint, deed: Json) -> web.R
     except DailyLimitError:
         return web.json_response({"error": DAILY}, status=429)
     if endpoint.kind == "workflow":
-        task.node = str(uuid.uuid5(uuid.UUID(request.match_info["id"]), "output"))
+        task.nodes = nodes_of(request.match_info["id"])
+        task.outputs, task.node_error = len(task.nodes), deed.get("node_error")
     request.app[STUDIO].prepare(task)
     return web.json_response(answers.of_create(task))
 

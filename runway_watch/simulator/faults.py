@@ -27,7 +27,7 @@ DEEDS = frozenset(
             "reset_at",
         ),
         *("stall", "stall_after", "drip", "truncate", "chunked", "garbage", "merge", "no_id"),
-        *("fail_task", "failure", "run_seconds", "task_status", "empty_output"),
+        *("fail_task", "failure", "run_seconds", "task_status", "empty_output", "node_error"),
     }
 )
 KEYS = frozenset({"on", "match", "after", "times", "probability", "do"})

@@ -5,8 +5,8 @@ Before the work: `stall` (seconds). After it, the answer being lost or changed: 
 `status_after` (with the same three), `stall_after` (seconds), `garbage` (200 with HTML), `no_id`, `merge`
 (keys to replace in a JSON answer), `truncate` (bytes kept, true for half; with `chunked` the answer has no
 Content-Length and ends properly, so that HTTP cannot tell), `drip` (seconds between bytes, true for one).
-Read by the handlers: `fail_task`, `failure`, `run_seconds`, `task_status`, `empty_output`, `reset_at`
-(bytes of the uploaded file).
+Read by the handlers: `fail_task`, `failure`, `run_seconds`, `task_status`, `empty_output`, `node_error`,
+`reset_at` (bytes of the uploaded file).
 """
 
 import asyncio

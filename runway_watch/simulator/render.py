@@ -17,6 +17,9 @@ ZOOM = 0.12  # how much of each side is gone at the end of a film
 LARGEST = 64_000_000  # pixels; a bigger picture is not worth a rehearsal's memory
 SOUND_RATE = 22_050  # samples a second
 
+SOUNDS = {"mp3": ("libmp3lame", 44_100), "flac": ("flac", 44_100), "ogg": ("libopus", 48_000)}
+"""Codec and samples a second by extension."""
+
 CODECS = {
     "mp4": ("libx264", "yuv420p", {"preset": "ultrafast", "crf": "27"}),
     "mov": ("prores_ks", "yuv422p10le", {"profile": "0"}),
@@ -27,6 +30,8 @@ def render(target: Path, shape: Shape, picture: Path | None, seed: int) -> None:
     """Write one output to `target`. `seed` colours what has no picture to start from."""
     if shape.extension == "wav":
         target.write_bytes(tone(shape.seconds, seed))
+    elif shape.extension in SOUNDS:
+        sound(target, shape, seed)
     elif shape.extension == "svg":
         target.write_text(_vector(shape, seed))
     else:
@@ -94,6 +99,30 @@ def film(target: Path, shape: Shape, source: Image.Image) -> None:
             picture = av.VideoFrame.from_image(moment)  # type: ignore[no-untyped-call]
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
+
+
+def sound(target: Path, shape: Shape, seed: int) -> None:
+    """The same tone as an MP3, a FLAC or an Ogg."""
+    import av
+
+    codec, rate = SOUNDS[shape.extension]
+    options = {"id3v2_version": "0"} if shape.extension == "mp3" else {}  # the stamp brings a tag of its own
+    with (
+        av.open(io.BytesIO(tone(shape.seconds, seed)), "r") as source,
+        av.open(str(target), "w", format=shape.extension, options=options) as made,
+    ):
+        stream = made.add_stream(codec, rate=rate)
+        assert isinstance(stream, av.AudioStream)
+        resampler = av.AudioResampler(
+            format=stream.codec_context.codec.audio_formats[0].name,  # type: ignore[index]
+            layout="mono",
+            rate=rate,
+        )
+        stream.layout = "mono"
+        for frame_in in (*source.decode(audio=0), None):
+            for piece in resampler.resample(frame_in):
+                made.mux(stream.encode(piece))
+        made.mux(stream.encode())
 
 
 def tone(seconds: float, seed: int) -> bytes:

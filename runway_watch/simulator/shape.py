@@ -18,7 +18,11 @@ MIME = {
     "webp": "image/webp",
     "svg": "image/svg+xml",
     "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
 }
+SOUNDS = {"wav": "wav", "mp3": "mp3", "flac": "flac", "ogg_opus": "ogg"}
 MOV = frozenset({"prores", "hdr_prores", "hdr_pq_12bit_master", "mov"})
 
 
@@ -51,9 +55,10 @@ def _flat(body: Json) -> Json:
 
 
 def _extension(kind: str, body: Json) -> str:
-    wanted = str(body.get("outputFormat", ""))
+    wanted = str(body.get("outputFormat", body.get("format", "")))
     if kind == "audio":
-        return "wav"
+        usual = "mp3" if str(body.get("model")).startswith("eleven") else "wav"
+        return SOUNDS.get(wanted, usual)
     if kind == "image":
         vector = body.get("model") == "recraft_v4_1_vector"
         usual = {"recraft_v4_1_flash": "webp"}.get(str(body.get("model")), "png")

@@ -1,5 +1,6 @@
 """One generation as the simulator keeps it: plain facts and the status that follows from them. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runway_watch.simulator.library import Upload
@@ -36,7 +37,8 @@ class Task:
     outputs: int
     created_at: float
     uploads: list[Upload] = field(default_factory=list)
-    node: str | None = None
+    nodes: Mapping[str, str] = field(default_factory=dict)  # of a workflow: id to name
+    node_error: str | None = None
     failure: Failure | None = None
     started_at: float | None = None
     ended_at: float | None = None

@@ -6,12 +6,13 @@ retires. Their extension comes from their bytes, never from an address or a head
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from runway_watch.api import Courier, Received
 from runway_watch.errors import Expired, Interrupted, Oversized, SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Output, Verdict
-from runway_watch.media import is_whole, sniff
+from runway_watch.media import is_whole, sniff, svg_is_drawing
 from runway_watch.spool import Spool
 from runway_watch.stages.trouble import folder_trouble, transfer_trouble
 
@@ -21,14 +22,28 @@ EXPIRED = "expired"
 _HEAD = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an output is fetched. The address is secret; `node` is the node of a workflow that made it."""
+
+    url: str = field(repr=False)
+    node: str = ""
+
+
 async def collect(
-    job: Job, generation: Generation, urls: Sequence[str], *, courier: Courier, spool: Spool, max_bytes: int
+    job: Job,
+    generation: Generation,
+    origins: Sequence[Origin],
+    *,
+    courier: Courier,
+    spool: Spool,
+    max_bytes: int,
 ) -> Outcome:
     """Fetch all outputs. Done brings `outputs`; an expired address is Later(EXPIRED)."""
     try:
         outputs = [
-            await _fetch(url, job, staged_name(job, generation, k), courier, spool, max_bytes)
-            for k, url in enumerate(urls, 1)
+            await _fetch(origin, job, staged_name(job, generation, k), courier, spool, max_bytes)
+            for k, origin in enumerate(origins, 1)
         ]
     except Expired as error:
         return Later(EXPIRED, str(error), counts=False, after=0.0)
@@ -52,11 +67,13 @@ class _Unsafe(Exception):
     """The output is not of a kind that may be filed."""
 
 
-async def _fetch(url: str, job: Job, name: str, courier: Courier, spool: Spool, max_bytes: int) -> Output:
+async def _fetch(
+    origin: Origin, job: Job, name: str, courier: Courier, spool: Spool, max_bytes: int
+) -> Output:
     async with spool.hands.lend(spool.stage(job, name)) as file:
-        received = await courier.download(url, file, max_bytes=max_bytes)
+        received = await courier.download(origin.url, file, max_bytes=max_bytes)
         extension = await file(_examine, received)
-    return Output(name, extension, received.sha256, received.size)
+    return Output(name, extension, received.sha256, received.size, origin.node)
 
 
 def _examine(file: BinaryIO, received: Received) -> str:
@@ -72,6 +89,8 @@ def _examine(file: BinaryIO, received: Received) -> str:
         raise _Unsafe("What Runway delivered is no video, picture, sound or archive that we know.")
     if not whole:
         raise Interrupted("the output ends before its end")
+    if sniffed[1] == ".svg" and not svg_is_drawing(file, received.size):
+        raise _Unsafe("What Runway delivered is an SVG that holds a script, or fetches something.")
     return sniffed[1]
 
 

@@ -50,8 +50,8 @@ async def poll(job: Job, generation: Generation, *, api: Api) -> Outcome:
     """Ask once.
 
     Returns:
-        Done with `urls` (secret, short-lived: never written down) and `credits`; Later("running") with
-        `status` and `progress`; Never with what a failed task cost; Later for any trouble on the way.
+        Done with `urls` (secret, short-lived: never written down), `nodes` and `credits`; Later("running")
+        with `status` and `progress`; Never with what a failed task cost; Later for any trouble on the way.
     """
     assert generation.task_id is not None
     try:
@@ -93,7 +93,8 @@ def _read(task: Task, generation: Generation) -> Outcome:
     unknown: dict[str, object] = {"ended_at": None} if task.credits is None else {}
     match task.status:
         case "SUCCEEDED" if task.outputs:
-            return Done({**facts, "urls": task.outputs, "progress": 1.0})
+            found = {"urls": task.outputs, "nodes": task.nodes, "remarks": task.troubles}
+            return Done({**facts, **found, "progress": 1.0})
         case "SUCCEEDED":
             return _without_output(generation, facts | unknown)
         case "FAILED":
@@ -124,6 +125,7 @@ def _failed(task: Task, generation: Generation, facts: Mapping[str, object]) -> 
         stage="poll",
         code=ours,
         message=message if not task.failure else f"{message} Runway says: {task.failure}",
+        problems=task.troubles,
         hint=_HINTS.get(ours, TRIES_AGAIN if again else _NO_MORE),
         failure_code=task.failure_code,
     )

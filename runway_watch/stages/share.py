@@ -33,7 +33,7 @@ def share(
             name = staged_name(job, call, k)
             if not spool.duplicate(job, name, output, of=leader, suffix=suffix, theirs=theirs):
                 return gone(f"{leader.name}{suffix} is not there any more, or was changed")
-            found.append(Output(name, output.extension, output.sha256, output.size))
+            found.append(Output(name, output.extension, output.sha256, output.size, output.node))
     except SpoolError as error:
         return folder_trouble(error)
     return Done({"outputs": tuple(found)}) if found else gone("it has no outputs")
