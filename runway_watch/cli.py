@@ -8,6 +8,7 @@ import asyncio
 import gc
 import json
 import os
+import shutil
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -159,6 +160,28 @@ def explain(
 
 
 @app.command()
+def models(
+    operation: Annotated[str | None, typer.Argument(metavar="OPERATION", help="Only its models.")] = None,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All that it takes.")] = None,
+    *,
+    path: ConfigOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """What can be written in a sidecar: parameters, allowed values, limits, prices, a sidecar to copy."""
+    from runway_watch.report import models as known
+
+    try:
+        chosen = known.choose(operation, model)
+    except known.NotServed as error:
+        raise typer.BadParameter(printable(str(error))) from None
+    if as_json:
+        typer.echo(json.dumps(known.document(chosen), indent=2))
+        return
+    for line in known.lines(chosen, width=shutil.get_terminal_size((110, 40)).columns):
+        typer.echo(line)
+
+
+@app.command()
 def plan(
     part: Annotated[
         Path | None, typer.Argument(metavar="[PATH]", help="A folder or file in an inbox; all of it without.")
@@ -240,18 +263,6 @@ def resume(*, path: ConfigOption = None) -> None:
         _order("resume", settings, where)
 
 
-_DONE = {
-    "retry": "done: they go on when the daemon starts",
-    "cancel": "done: their files are in failed/",
-    "pause": "paused: nothing new begins until `runway-watch resume`",
-    "resume": "resumed",
-}
-_STAYS = {
-    "retry": "{} of {} cannot go on: the error files beside them say why",
-    "cancel": "{} of {} could not be cancelled: Runway has finished them, or their files are on their way",
-}
-
-
 def _order(
     verb: str,
     settings: Settings,
@@ -261,18 +272,12 @@ def _order(
     stays: "Collection[State]" = (),
 ) -> bool:
     """Give an order and say what became of it. Returns whether no job stayed, as far as is known."""
-    from runway_watch.report.ordering import order, states
+    from runway_watch.report.ordering import give
 
-    if order(verb, settings, where, os.environ, jobs=jobs):
-        typer.echo("ordered: the daemon carries it out")
-        return True
-    found = states(where, jobs)
-    stay = sum(job.state in stays for job in found)
-    for job in found if verb == "cancel" else ():
-        if job.verdict is not None:
-            typer.echo(printable(f"{job.id} {job.path}: {job.verdict.hint}"))
-    typer.echo(_STAYS[verb].format(stay, len(jobs)) if stay else _DONE[verb])
-    return stay == 0
+    lines, good = give(verb, settings, where, os.environ, jobs=jobs, stays=stays)
+    for line in lines:
+        typer.echo(printable(line))
+    return good
 
 
 @app.command()

@@ -201,6 +201,20 @@ class Settings(_Table):
                 raise ValueError(f"root {root} is, or is inside, another watch's root")
         return watches
 
+    @field_validator("watch")
+    @classmethod
+    def _known_to_somebody(
+        cls, watches: tuple[WatchSettings, ...], known: ValidationInfo
+    ) -> tuple[WatchSettings, ...]:
+        api: ApiSettings | None = known.data.get("api")
+        given = {key: None for watch in watches for key in watch.defaults if key != "job"}
+        if given and api is not None and api.strict_params:
+            from runway_watch import catalogue  # takes a third of a second, and few have defaults here
+
+            if slips := list(catalogue.unknown(given)):
+                raise ValueError(f"defaults: {'; '.join(slips)}")
+        return watches
+
 
 def _real(root: Path) -> Path:
     """Where a root is, links followed as far as local filesystems go: a share may not answer."""

@@ -95,6 +95,16 @@ class Sidecar:
 EMPTY = Sidecar({}, {})
 
 
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """Sidecars laid over each other: what counts in the end, and the name of the one that said it, by key."""
+
+    params: Mapping[str, Any]
+    job: Mapping[str, Any]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    job_origins: Mapping[str, str] = field(default_factory=dict)
+
+
 def parse(raw: bytes, *, name: str) -> Sidecar:
     """Read one sidecar.
 
@@ -136,14 +146,18 @@ def is_optional(layers: Sequence[Sidecar]) -> bool:
     return layered(layers).job.get("sidecar") == "optional"
 
 
-def layered(layers: Sequence[Sidecar]) -> Sidecar:
+def layered(layers: Sequence[Sidecar]) -> Layered:
     """Lay sidecars over each other, the most general first: a later key replaces an earlier one whole."""
     params: dict[str, Any] = {}
     job: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    job_origins: dict[str, str] = {}
     for layer in layers:
         params |= layer.params
         job |= layer.job
-    return Sidecar(params, job)
+        origins |= dict.fromkeys(layer.params, layer.name)
+        job_origins |= dict.fromkeys(layer.job, layer.name)
+    return Layered(params, job, origins, job_origins)
 
 
 def read_job(job: Mapping[str, Any], *, name: str) -> JobTable:

@@ -180,6 +180,10 @@ def test_every_problem_is_told_at_once_across_all_tables() -> None:
         ("[[watch]]\nignore = []", "watch.root: missing"),
         ('[[watch]]\nroot = "/a"\n[watch.defaults.job]\nprio = 1', "watch.defaults: `job.prio`: unknown"),
         ('[[watch]]\nroot = "/a"\n[watch.defaults]\njob = 3', "watch.defaults: `job`: must be a table"),
+        (
+            '[[watch]]\nroot = "/a"\n[watch.defaults]\nratoi = "auto"',
+            "watch: defaults: `ratoi`: unknown; did you mean `ratio`?",
+        ),
         ("[retry]\nfirst_seconds = inf", "retry.first_seconds: input should be a finite number"),
         ('[[watch]]\nroot = "/a"\nscan_seconds = nan', "watch.scan_seconds: input should be a finite number"),
         ("[poll]\nmin_seconds = 4.9", "poll: min_seconds: must be at least 5"),

@@ -62,6 +62,12 @@ def block(text: str, label: str) -> list[str]:
     return [line.strip() for line in found[1].split("\n")] if found else []
 
 
+def origins(text: str, label: str) -> dict[str, str]:
+    """The values under a label, and where each came from."""
+    cells = [re.fullmatch(r"(.*?)(?: +# (.*))?", line) for line in block(text, label)]
+    return {found[1]: found[2] or "" for found in cells if found}
+
+
 def events(text: str) -> list[str]:
     """What happened, without times."""
     return re.findall(r"^  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+  \+\S+ \S+.*?  +(\S.*)$", text, re.MULTILINE)
@@ -265,10 +271,16 @@ def test_a_job_that_is_done_is_told_from_the_drop_to_the_result(site: Site) -> N
     assert site.cli("run", "--once").returncode == 0
     text = told(site, only_job(site))
     assert text.startswith(f"job {only_job(site)}: sub/cat.png\n")
-    asked = block(text, "asks for")
-    assert asked[0] == "image_to_video with gen4.5"
-    assert {f'prompt_text = "{prompt}"', 'prompt_image = "file:cat.png"', "duration = 5"} < set(asked)
-    assert block(text, "[job]") == ["priority = 3"]
+    assert origins(text, "asks for") == {
+        "image_to_video with gen4.5": "what a dropped image asks for",
+        'model = "gen4.5"': "default of image_to_video",
+        f'prompt_text = "{prompt}"': "cat.prompt.toml",
+        'prompt_image = "file:cat.png"': "the dropped file",
+        'ratio = "1280:720"': "auto -> 1280:720, nearest to 320x180 (default of image_to_video)",
+        "duration = 5": "cat.prompt.toml",
+    }
+    assert origins(text, "[job]") == {"priority = 3": "cat.prompt.toml"}
+    assert "what they were then is not kept" in block(text, "origins")[0]
     done = site.root / "done/sub"
     names = ("cat.png", "cat.prompt.toml", "cat.out.mp4", "cat.result.toml")
     assert block(text, "files") == [str(done / name) for name in names]
@@ -292,6 +304,30 @@ def test_a_job_that_is_done_is_told_from_the_drop_to_the_result(site: Site) -> N
         assert told(site, done / name) == text
 
 
+def test_origins_that_can_no_longer_be_told_are_said_not_to_be_kept(site: Site) -> None:
+    site.put("sub/_folder.prompt.toml", b"duration = 7\n", counts=False)
+    site.put("sub/cat.png", picture())
+    site.put("sub/cat.prompt.toml", b'prompt_text = "calm"\nseed = 4\n')
+    assert site.cli("run", "--once").returncode == 0
+    (site.root / "inbox/sub/_folder.prompt.toml").unlink()
+    (site.root / "done/sub/cat.prompt.toml").write_bytes(b'prompt_text = "calm"\nseed = 5\n')
+    asked = origins(told(site, only_job(site)), "asks for")
+    assert asked['prompt_text = "calm"'] == "cat.prompt.toml"
+    assert asked["seed = 4"] == asked["duration = 7"] == "not kept"
+    (site.root / "done/sub/cat.png").unlink()
+    assert block(told(site, only_job(site)), "origins")[0].startswith("not known: ")
+
+
+def test_a_job_that_got_another_name_is_told_by_the_name_that_it_was_dropped_with(site: Site) -> None:
+    for _ in range(2):
+        site.drop()
+        assert site.cli("run", "--once").returncode == 0
+    text = told(site, site.root / "done/cat (2).png")
+    asked = origins(text, "asks for")
+    assert asked['prompt_image = "file:cat.png"'] == "the dropped file"
+    assert "not kept" not in asked.values()
+
+
 def test_a_refused_drop_is_told_with_every_problem(site: Site) -> None:
     site.drop("bad.png", text='ratoi = "16:9"\nduration = 400')
     site.cli("run", "--once")
@@ -299,6 +335,10 @@ def test_a_refused_drop_is_told_with_every_problem(site: Site) -> None:
     assert block(text, "state") == ["failed (params.invalid)"]
     problems = [line for line in block(text, "why") if line.startswith("- ")]
     assert len(problems) == 2
+    asked = origins(text, "asks for")
+    assert asked['ratoi = "16:9"'] == asked["duration = 400"] == "bad.prompt.toml"
+    assert asked['prompt_image = "file:bad.png"'] == "the dropped file"
+    assert block(text, "origins") == ["by its sidecar and its folder's defaults as they are now"]
     assert block(text, "charged") == ["nothing"]
     assert events(text)[0] == "refused as it was dropped: nothing was asked of Runway"
     assert f"`runway-watch retry {only_job(site)}`" in text
@@ -412,8 +452,11 @@ def test_a_complete_drop_is_told_with_its_effective_request_and_nothing_changes(
         text = told(site, site.root / "inbox/sub" / name)
         assert block(text, "files") == ["cat.png", "cat.prompt.toml"]
         assert block(text, "defaults") == ["_folder.prompt.toml"]
-        assert {f'prompt_text = "{prompt}"', "duration = 10"} < set(block(text, "asks for"))
-        assert block(text, "[job]") == ["priority = 4"]
+        asked = origins(text, "asks for")
+        assert asked[f'prompt_text = "{prompt}"'] == "cat.prompt.toml"
+        assert asked["duration = 10"] == "inbox/_folder.prompt.toml"
+        assert asked['prompt_image = "file:cat.png"'] == "the dropped file"
+        assert origins(text, "[job]") == {"priority = 4": "inbox/_folder.prompt.toml"}
         assert block(text, "price") == ["at most 120 credits"]
         assert block(text, "verdict") == ["it would be accepted"]
         assert "`runway-watch run`" in block(text, "when")[0]
@@ -425,6 +468,46 @@ def test_what_would_be_refused_is_told_with_all_problems(site: Site) -> None:
     verdict = block(told(site, site.root / "inbox/bad.png"), "verdict")
     assert verdict[0] == "it would be refused (params.invalid)"
     assert len([line for line in verdict if line.startswith("- ")]) == 2
+
+
+def test_what_waits_is_told_with_its_request_as_far_as_it_comes(site: Site) -> None:
+    site.put("_folder.prompt.toml", b"seed = 3\n", counts=False)
+    site.put("bare.png", picture((400, 300)), counts=False)
+    site.put(
+        "alone.prompt.toml", b'prompt_text = "@image"\n[job]\noperation = "text_to_image"\n', counts=False
+    )
+    site.put("half.png", picture()[:-500], counts=False)
+    site.put("half.prompt.toml", b'prompt_text = "x"\nduration = 7\n', counts=False)
+    bare = told(site, site.root / "inbox/bare.png")
+    assert origins(bare, "asks for") == {
+        "image_to_video with gen4.5": "what a dropped image asks for",
+        'model = "gen4.5"': "default of image_to_video",
+        "seed = 3": "inbox/_folder.prompt.toml",
+        'prompt_image = "file:bare.png"': "the dropped file",
+        'ratio = "1104:832"': "auto -> 1104:832, nearest to 400x300 (default of image_to_video)",
+        "duration = 5": "default of image_to_video",
+    }
+    alone = origins(told(site, site.root / "inbox/alone.prompt.toml"), "asks for")
+    assert alone['prompt_text = "@image"'] == alone["text_to_image with gen4_image"] == "alone.prompt.toml"
+    half = told(site, site.root / "inbox/half.png")
+    assert origins(half, "asks for")["duration = 7"] == "half.prompt.toml"
+    assert "arriving" in block(half, "why")[0]
+
+
+def test_what_the_model_has_no_use_for_is_told_as_left_out(site: Site) -> None:
+    site.put("_folder.prompt.toml", b"duration = 8\n", counts=False)
+    site.put("a.prompt.toml", b'prompt_text = "x"\n[job]\noperation = "text_to_image"\n')
+    why = "duration, of inbox/_folder.prompt.toml: gen4_image has no such parameter"
+    assert block(told(site, site.root / "inbox/a.prompt.toml"), "left out") == [why]
+    assert site.cli("run", "--once").returncode == 0
+    assert block(told(site, only_job(site)), "left out") == [why]
+
+
+def test_a_long_prompt_is_cut_and_its_length_told(site: Site) -> None:
+    site.drop(prompt="word " * 100)
+    [line] = [each for each in block(told(site, site.root / "inbox/cat.png"), "asks for") if "word" in each]
+    assert "... (500 characters)" in line
+    assert len(line) < 160
 
 
 def test_what_waits_says_for_what(site: Site) -> None:

@@ -251,7 +251,7 @@ def test_the_nearer_layer_wins_key_by_key_and_replaces_lists_whole() -> None:
     assert merged.params == {"model": "a", "ratio": "2:1", "reference_images": [3]}
     assert merged.job == {"priority": 2, "tag": "one"}
     assert layers[0].params["ratio"] == "1:1"
-    assert layered([]) == Sidecar({}, {})
+    assert (layered([]).params, layered([]).job) == ({}, {})
 
 
 def job_problems(text: str) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ import pytest
 from runway_watch.config import WatchSettings
 from runway_watch.errors import Refusal
 from runway_watch.spool import Spool
-from runway_watch.stages.survey import ARRIVING, UNSUPPORTED, Known, Survey, defaults, survey
+from runway_watch.stages.presets import defaults
+from runway_watch.stages.survey import ARRIVING, UNSUPPORTED, Known, Survey, survey
 from tests.samples import PNG, SIDECAR, drop, spool
 
 

@@ -5,30 +5,41 @@ operations says what a dropped file is for. A newer SDK brings newer models with
 clock, no network, no files but the package's own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runway_watch.catalogue import awaiting, media, prices
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
-from runway_watch.catalogue.resolving import Drop, Request, refusal, request
+from runway_watch.catalogue.resolving import Drop, Request, Unfolded, refusal, request
+from runway_watch.catalogue.resolving import unfold as _unfold
+from runway_watch.catalogue.sifting import LeftOut, Sifted, unknown
+from runway_watch.catalogue.sifting import sift as _sift
 from runway_watch.catalogue.words import Problem, nearest_name, show
 from runway_watch.job import MediaFacts
+from runway_watch.sidecar import Sidecar
 
 __all__ = [
     "DEFAULT_OPERATION",
     "OPERATIONS",
+    "LeftOut",
     "Operation",
     "Price",
     "Request",
+    "Sifted",
+    "Unfolded",
     "awaits_media",
     "find",
     "price",
     "price_kind",
+    "rebased",
     "references",
     "resolve",
     "served",
+    "sift",
+    "unfold",
+    "unknown",
     "wire",
 ]
 
@@ -36,6 +47,11 @@ __all__ = [
 def references(params: Mapping[str, Any]) -> tuple[str, ...]:
     """Every distinct `file:NAME` that stands for media in the parameters, in order."""
     return media.references(params)
+
+
+def rebased(params: Mapping[str, Any], up: int) -> Mapping[str, Any]:
+    """The parameters with every `file:NAME` as it reads from so many folders further down."""
+    return media.rebased(params, up)
 
 
 def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image") -> bool:
@@ -46,6 +62,12 @@ def awaits_media(operation: str, params: Mapping[str, Any], *, tag: str = "image
     """
     row = find(operation)
     return row is not None and awaiting.awaits(row, params, tag=tag)
+
+
+def sift(operation: str, layers: Sequence[Sidecar], own: Sidecar) -> Sifted:
+    """A folder's defaults without what the drop's operation or model has no use for, and what that was."""
+    row = find(operation)
+    return Sifted(tuple(layers)) if row is None else _sift(row, layers, own)
 
 
 def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged by
@@ -77,6 +99,22 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
         raise refusal([Problem(("[job] operation",), _not_served(operation))])
     file = None if dropped is None else f"file:{dropped}"
     return request(row, params, Drop(file=file, media=media, tag=tag, strict=strict, hosts=allowed_hosts))
+
+
+def unfold(
+    operation: str,
+    params: Mapping[str, Any],
+    *,
+    dropped: str | None,
+    media: Mapping[str, MediaFacts],
+    tag: str = "image",
+) -> Unfolded:
+    """What `resolve` makes of a drop, as far as it comes, and where each value is from. Never raises."""
+    row = find(operation)
+    if row is None:
+        return Unfolded(params, ())
+    file = None if dropped is None else f"file:{dropped}"
+    return _unfold(row, params, Drop(file=file, media=media, tag=tag, strict=True, hosts=()))
 
 
 def _not_served(operation: str) -> str:

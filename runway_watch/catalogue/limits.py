@@ -22,6 +22,35 @@ def check(params: Mapping[str, Any], spec: Spec, facts: Mapping[str, MediaFacts]
             yield Problem(node.path, text)
 
 
+def told(spec: Spec) -> Iterator[str]:
+    """The limits of one parameter in words, but for the values that it may have."""
+    low, high = spec.get("min"), spec.get("max")
+    if low is not None or high is not None:
+        yield _span(low, high)
+    if "exclusiveMin" in spec:
+        yield f"more than {spec['exclusiveMin']}"
+    for least, most, unit in _TOLD:
+        if least in spec or most in spec:
+            low, high = spec.get(least), spec.get(most)
+            span = str(low) if low == high else _span(low, high)
+            yield f"{span} {unit[span.rpartition(' ')[2] != '1']}"
+    if "minSidePx" in spec:
+        yield f"each side at least {spec['minSidePx']} pixels"
+    if "totalSecondsMax" in spec:
+        yield f"together at most {spec['totalSecondsMax']} s long"
+    if "pattern" in spec:
+        yield f"of the form {spec['pattern']}"
+
+
+_TOLD = (
+    ("minLength", "maxLength", ("character", "characters")),
+    ("minItems", "maxItems", ("entry", "entries")),
+    ("aspectMin", "aspectMax", ("wide to 1 high", "wide to 1 high")),
+    ("secondsMin", "secondsMax", ("s long", "s long")),
+)
+"""The lower limit, the upper limit, and what they count, one and many."""
+
+
 def tags(params: Mapping[str, Any]) -> Iterator[Problem]:
     """Tags that Runway would refuse, or could not tell apart."""
     for name, value in params.items():

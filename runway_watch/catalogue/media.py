@@ -31,6 +31,14 @@ def references(params: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def rebased(params: Mapping[str, Any], up: int) -> Mapping[str, Any]:
+    """The parameters with every `file:` string as it reads from so many folders further down."""
+    names = references(params) if up else ()
+    if not names:
+        return params
+    return replace(params, {name: FILE + "../" * up + name.removeprefix(FILE) for name in names})
+
+
 def settle(value: Any) -> Any:
     """A copy of parameters that shares nothing with them: plain dicts and lists all the way down."""
     if isinstance(value, Mapping):

@@ -6,10 +6,10 @@ know simply have no limits here: the server has the last word.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib import resources
 from typing import Any
 
 Spec = Mapping[str, Any]
@@ -40,7 +40,9 @@ class Node:
 
 @cache
 def _file() -> Mapping[str, Any]:
-    text = files("runway_watch.catalogue").joinpath("runway-models.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("runway_watch.catalogue").joinpath("runway-models.json").read_text(encoding="utf-8")
+    )
     found: Mapping[str, Any] = json.loads(text)
     return found
 
@@ -108,6 +110,23 @@ def _walk(node: Node) -> Iterator[Node]:
 def _element(node: Node, index: int, value: Any) -> Node:
     spec = None if node.spec is None else node.spec.get("items", {})
     return Node((*node.path, index), value, spec, node.media, node.window)
+
+
+def member(spec: Spec, key: str, table: Mapping[str, Any]) -> Spec | None:
+    """What is published about one key of a table; None for a key that is not known.
+
+    Args:
+        spec: what is published about the table.
+        key: as in a sidecar.
+        table: its contents, which tell which of several shapes it has.
+    """
+    return _spec_of(spec, key, table)
+
+
+def files(path: str) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Kinds of files that an operation needs, that it may take, and that it makes."""
+    found = _file().get(path, {})
+    return found.get("filesInRequired", ()), found.get("filesInOptional", ()), found.get("filesOut", ())
 
 
 def _member(node: Node, key: str, value: Any) -> Node:

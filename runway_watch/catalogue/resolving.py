@@ -5,13 +5,14 @@ Nothing is spent on a request that leaves here with a problem, and all problems 
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from runway_watch.catalogue import check, defaults, limits, media, prices, published, shapes, slots, words
 from runway_watch.catalogue.operations import AUTO, Operation
 from runway_watch.catalogue.slots import Placement
+from runway_watch.catalogue.tracing import Steps, trace
 from runway_watch.catalogue.words import Path, Problem
 from runway_watch.errors import Refusal
 from runway_watch.job import MEDIA_SUFFIXES, MediaFacts
@@ -34,6 +35,21 @@ class Request:
     params: Mapping[str, Any]
     credits: int | None
     price_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """The parameters as far as they could be completed, and all that is wrong with them.
+
+    Args:
+        params: as in a sidecar, defaults, slot and ratio filled in where the model is known.
+        origins: where a value came from that no sidecar gave as it is, by key.
+        problems: what is wrong.
+    """
+
+    params: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +79,52 @@ MOST_CREDITS = 1_000_000_000
 
 def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
     """The request that a drop asks for; Refusal with every problem if there is any."""
+    found = unfold(row, params, drop)
+    if found.problems:
+        raise refusal(list(found.problems))
+    price = prices.price(row, found.params, drop.media)
+    if price.credits is not None and price.credits > MOST_CREDITS:
+        why = f"It would cost {price.credits} credits, and no account has so many."
+        raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
+    return Request(row.name, row.model(found.params), found.params, price.credits, price.note)
+
+
+def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
+    """The parameters of a drop as far as they can be completed, with every problem. Never raises."""
     given = media.settle(params)
     if "model" in row.defaults:
         given.setdefault("model", row.defaults["model"])
     shape = shapes.shape_for(row.params, given)
-    placed, problems = _unfold(row, shape, given, drop) if shape else _guess(row, given, drop)
-    if problems:
-        raise refusal([placed.as_written(problem) for problem in problems])
-    price = prices.price(row, placed.params, drop.media)
-    if price.credits is not None and price.credits > MOST_CREDITS:
-        why = f"It would cost {price.credits} credits, and no account has so many."
-        raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
-    return Request(row.name, row.model(placed.params), placed.params, price.credits, price.note)
+    if shape is None:
+        placed, problems = _guess(row, given, drop)
+        settled = filled = placed.params
+    else:
+        spec = published.limits(row.listed, given)
+        placed = _placed(row, shape, given, drop)
+        filled = defaults.fill(shape, placed.params, defaults=row.defaults, spec=spec)
+        settled = defaults.settle_ratio(shape, filled, picture=_picture(filled, drop))
+        settled = defaults.settle_duration(shape, settled, film=_film(settled, drop))
+        problems = _judge(row, shape, replace(placed, params=settled), spec, drop)
+    steps = Steps(params, placed.params, filled, settled)
+    origins = trace(row, steps, picture=_picture(filled, drop))
+    return Unfolded(settled, tuple(placed.as_written(problem) for problem in problems), origins)
 
 
-def _unfold(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> tuple[Placement, list[Problem]]:
-    """Slot, defaults and ratio for a known model, and all that is wrong with the outcome."""
-    placed = Placement(given)
-    if drop.file:
-        placed = slots.place(row, shape, given, file=drop.file, kind=drop.kind, tag=drop.tag)
-    spec = published.limits(row.listed, given)
-    filled = defaults.fill(shape, placed.params, defaults=row.defaults, spec=spec)
-    filled = defaults.settle_ratio(shape, filled, picture=_picture(filled, drop))
-    filled = defaults.settle_duration(shape, filled, film=_film(filled, drop))
+def _placed(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> Placement:
+    if not drop.file:
+        return Placement(given)
+    return slots.place(row, shape, given, file=drop.file, kind=drop.kind, tag=drop.tag)
+
+
+def _judge(
+    row: Operation, shape: Any, placed: Placement, spec: published.Spec | None, drop: Drop
+) -> list[Problem]:
+    """All that is wrong with complete parameters."""
     problems = [placed.problem] if placed.problem else []
-    problems += check.check(shape, filled, strict=drop.strict)
-    problems = [_lasting(problem, filled) for problem in problems]
-    problems += _beyond_types(filled, spec, drop)
-    return replace(placed, params=filled), _once(_explain(row, problems, drop))
+    problems += check.check(shape, placed.params, strict=drop.strict)
+    problems = [_lasting(problem, placed.params) for problem in problems]
+    problems += _beyond_types(placed.params, spec, drop)
+    return _once(_explain(row, problems, drop))
 
 
 def _guess(row: Operation, given: dict[str, Any], drop: Drop) -> tuple[Placement, list[Problem]]:

@@ -151,6 +151,12 @@ def spots(row: Operation, shape: Any, kind: str, params: Mapping[str, Any]) -> I
             yield Spot(tuple(path), known[last], value.get(last))
 
 
+def takers(row: Operation, shape: Any, kind: str, params: Mapping[str, Any]) -> list[Spot]:
+    """Those of them that can hold a file of this kind."""
+    entry = _Entry("file:", kind, "image")
+    return [spot for spot in spots(row, shape, kind, params) if entry.fits(spot.field.hint)]
+
+
 def place(
     row: Operation, shape: Any, params: Mapping[str, Any], *, file: str, kind: str, tag: str
 ) -> Placement:

@@ -63,6 +63,12 @@ def name_kind(value: object) -> str:
     return show(value)
 
 
+def either(kinds: Sequence[str]) -> str:
+    """Kinds of media as a person says them: an image, or a video or a sound."""
+    said = {"image": "an image", "video": "a video", "audio": "a sound"}
+    return " or ".join(said.get(kind, kind) for kind in kinds)
+
+
 def describe(hint: Any) -> str:
     """What a hint asks for: a whole number or 'auto'."""
     arms = [arm for arm in shapes.branches(hint) if shapes.origin(arm) is not Literal]

@@ -20,7 +20,7 @@ from runway_watch.spool import ERROR, HELD, Spool
 from runway_watch.stages.admit import Judged
 from runway_watch.stages.again import judge_again, sights_of
 from runway_watch.stages.desk import Desk, Waits
-from runway_watch.stages.survey import defaults
+from runway_watch.stages.presets import defaults
 
 
 async def sweep(bench: Bench) -> int:

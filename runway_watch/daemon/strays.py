@@ -27,7 +27,7 @@ from runway_watch.records import MOST_BYTES, Record, read
 from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory, reunite
 from runway_watch.stages.admit import judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
-from runway_watch.stages.survey import defaults
+from runway_watch.stages.presets import defaults
 
 LOST = "the ledger was lost, and with it whether this had been sent"
 _AT_A_TIME = 64

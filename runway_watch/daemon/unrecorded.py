@@ -20,7 +20,7 @@ from runway_watch.records import result
 from runway_watch.spool import RESULT, Listing, Spool, digest_of, inventory
 from runway_watch.stages.admit import admit
 from runway_watch.stages.desk import Candidate, Desk, Waits
-from runway_watch.stages.survey import defaults
+from runway_watch.stages.presets import defaults
 
 _OUTPUT = re.compile(r"(?P<name>.+)\.out(?:-\d+)?\.[a-z0-9]+")
 

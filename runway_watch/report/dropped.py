@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from runway_watch import clock, drops
 from runway_watch.config import Settings
-from runway_watch.drops import FOLDER_DEFAULTS, join
+from runway_watch.drops import FOLDER_DEFAULTS, Group, join
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.job import Place
+from runway_watch.report.effective import Effective, of
 from runway_watch.report.finding import Spot
+from runway_watch.report.looking import so_far
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged, judge
-from runway_watch.stages.desk import Candidate, Desk, Waits
-from runway_watch.stages.survey import UNSUPPORTED, as_it_lies, defaults
+from runway_watch.stages.desk import Candidate, Desk, Findings, Waits
+from runway_watch.stages.presets import defaults
+from runway_watch.stages.survey import UNSUPPORTED, as_it_lies
 
 _JUNK = "such a name is never taken for a drop, nor what lies below a folder of such a name"
 _DEFAULTS = "it gives defaults to the drops in its folder and below"
@@ -34,6 +37,7 @@ class Drop:
         why: why it is no job yet; "" where `judged` says.
         do: what a person can do about that, where `why` does not say it.
         judged: the job that it would become.
+        effective: the request that it would be, as far as it comes.
     """
 
     files: tuple[str, ...]
@@ -41,6 +45,7 @@ class Drop:
     why: str = ""
     do: str = ""
     judged: Judged | None = None
+    effective: Effective | None = None
 
 
 def look(spot: Spot, settings: Settings) -> Drop:
@@ -59,7 +64,8 @@ def look(spot: Spot, settings: Settings) -> Drop:
             return _judge(candidate, spool, settings, beside)
     why = found.waiting.get(path, _CLOSED)
     do = next((do for begins, do in _DO.items() if why.startswith(begins)), "")
-    return Drop(_group_of(spot, found.known.seen), beside, why, do)
+    group = _group_of(spot, found.known.seen)
+    return Drop(group.files, beside, why, do, effective=_incomplete(spot, group, spool, settings))
 
 
 def _passed_over(spot: Spot, spool: Spool) -> Drop | None:
@@ -102,17 +108,32 @@ def _is_file(spool: Spool, folder: str, name: str) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
-def _group_of(spot: Spot, seen: Collection[str]) -> tuple[str, ...]:
+def _group_of(spot: Spot, seen: Collection[str]) -> Group:
     """The files that belong together with this one, itself included."""
     prefix = join(spot.folder, "")
     names = [path.removeprefix(prefix) for path in seen if path.startswith(prefix)]
     groups = drops.pair(name for name in names if "/" not in name)
-    return next((group.files for group in groups if spot.name in group.files), (spot.name,))
+    alone = Group(spot.name, spot.name, None)
+    return next((group for group in groups if spot.name in group.files), alone)
+
+
+def _incomplete(spot: Spot, group: Group, spool: Spool, settings: Settings) -> Effective | None:
+    """What a drop asks for of which something is missing, as far as that can be told."""
+    if not group.why.startswith("waits for"):
+        return None
+    try:
+        layers = defaults(spool, spot.watch, spot.folder)
+    except (Refusal, SpoolError):
+        return None
+    desk = Desk.at(Place.INBOX, spool, settings, now=clock.now())
+    return of(so_far(Candidate(spot.folder, group, {}, layers), desk))
 
 
 def _judge(candidate: Candidate, spool: Spool, settings: Settings, beside: tuple[str, ...]) -> Drop:
-    desk = Desk.at(Place.INBOX, spool, settings, now=clock.now())
-    judged = judge(candidate, desk=desk, job_id="")
+    desk, findings = Desk.at(Place.INBOX, spool, settings, now=clock.now()), Findings()
+    judged = judge(candidate, desk=desk, job_id="", findings=findings)
+    files = candidate.group.files
     if isinstance(judged, Waits):
-        return Drop(candidate.group.files, beside, judged.why)
-    return Drop(candidate.group.files, beside, judged=judged)
+        effective = of(findings) or of(so_far(candidate, desk))
+        return Drop(files, beside, judged.why, effective=effective)
+    return Drop(files, beside, judged=judged, effective=of(findings))

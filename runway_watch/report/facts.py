@@ -1,10 +1,7 @@
-"""What is known of a job: what it asks for, where its files are, its price and what it has cost."""
+"""What is known of a job: where its files are, its price and what it has cost."""
 
-import json
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 from runway_watch.decide import is_open
 from runway_watch.errors import SpoolError
@@ -13,18 +10,6 @@ from runway_watch.spool import ERROR, HELD, RESULT, Spool
 from runway_watch.stages.retire import endings
 
 _RECORDS = {State.DONE: RESULT, State.FAILED: ERROR, State.CANCELLED: ERROR, State.HELD: HELD}
-
-
-def asks(job: Job) -> Iterator[str]:
-    """Operation, model, and every parameter that is sent."""
-    model = f" with {job.model}" if job.model else ""
-    yield f"{job.operation}{model}" if job.operation else "nothing that can be understood"
-    yield from (f"{key} = {_plain(value)}" for key, value in job.params.items() if key != "model")
-
-
-def options(job: Job) -> Iterator[str]:
-    """What its [job] table says."""
-    yield from (f"{key} = {_plain(value)}" for key, value in job.options.items())
 
 
 def files(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
@@ -83,7 +68,3 @@ def _is_there(spool: Spool, place: Place, folder: str, name: str) -> bool:
         return spool.look(place, folder, name) is not None
     except SpoolError:
         return False
-
-
-def _plain(value: Any) -> str:
-    return str(value) if isinstance(value, date) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,7 +1,7 @@
 """Orders from outside: left in the ledger, and carried out by the daemon, or here when none runs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from pydantic import SecretStr
@@ -10,9 +10,52 @@ from runway_watch import clock
 from runway_watch.config import Settings, read_key
 from runway_watch.daemon import Daemon
 from runway_watch.errors import ConfigError, LedgerLocked, RunwayWatchError
-from runway_watch.job import Job
+from runway_watch.job import Job, State
 from runway_watch.ledger import Ledger
 from runway_watch.report.places import Places
+
+_DONE = {
+    "retry": "done: they go on when the daemon starts",
+    "cancel": "done: their files are in failed/",
+    "pause": "paused: nothing new begins until `runway-watch resume`",
+    "resume": "resumed",
+}
+_STAYS = {
+    "retry": "{} of {} cannot go on: the error files beside them say why",
+    "cancel": "{} of {} could not be cancelled: Runway has finished them, or their files are on their way",
+}
+
+
+def give(
+    verb: str,
+    settings: Settings,
+    places: Places,
+    environment: Mapping[str, str],
+    *,
+    jobs: Sequence[Job] = (),
+    stays: Collection[State] = (),
+) -> tuple[list[str], bool]:
+    """Give an order, and say what became of it.
+
+    Args:
+        stays: the states of a job with which nothing happened.
+
+    Returns:
+        The lines, and whether no job stayed as it was, as far as is known.
+
+    Raises:
+        LedgerError, SpoolError: as `order` does.
+    """
+    if order(verb, settings, places, environment, jobs=jobs):
+        return ["ordered: the daemon carries it out"], True
+    found = states(places, jobs)
+    stay = sum(job.state in stays for job in found)
+    lines = [
+        f"{job.id} {job.path}: {job.verdict.hint}"
+        for job in found
+        if verb == "cancel" and job.verdict is not None
+    ]
+    return [*lines, _STAYS[verb].format(stay, len(jobs)) if stay else _DONE[verb]], stay == 0
 
 
 def order(

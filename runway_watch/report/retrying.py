@@ -14,7 +14,7 @@ from runway_watch.report.places import Places
 from runway_watch.spool import Spool
 from runway_watch.stages.again import judge_again
 from runway_watch.stages.desk import Desk, Waits
-from runway_watch.stages.survey import defaults
+from runway_watch.stages.presets import defaults
 from runway_watch.states import CAN_RETURN
 
 

@@ -11,6 +11,8 @@ from runway_watch.job import Generation, Job
 from runway_watch.ledger import Ledger
 from runway_watch.report import facts, standing
 from runway_watch.report.dropped import Drop
+from runway_watch.report.effective import Effective
+from runway_watch.report.looking import of_job
 from runway_watch.report.pricing import like_of
 from runway_watch.report.story import here, local, story
 from runway_watch.report.surroundings import around
@@ -47,8 +49,9 @@ class Telling:
         call = next((call for call in calls if call.state is job.state), calls[0])
         near = around(job, ledger, self.settings, is_running=self.is_running, zone=self.zone)
         self.lines.append(f"job {job.id}: {job.path}")
-        self.block("asks for", facts.asks(job))
-        self.block("[job]", facts.options(job))
+        effective, known = of_job(job, self.settings)
+        self._effective(effective)
+        self.block("origins", [known] if known else [])
         self.block("files", facts.files(job, calls))
         self.block("price", [facts.price(job, near.estimate)])
         self.block("charged", [facts.charged(job, calls)])
@@ -66,6 +69,8 @@ class Telling:
         self.lines.append(f"{path}: lies in the inbox")
         self.block("files", drop.files)
         self.block("defaults", drop.defaults)
+        if drop.effective is not None:
+            self._effective(drop.effective)
         self.block("why", [drop.why] if drop.why else [])
         self.block("do", [drop.do] if drop.do else [])
         if drop.judged is not None:
@@ -81,10 +86,14 @@ class Telling:
         if len(found) > _OTHERS:
             self.lines.append(f"  ... and {len(found) - _OTHERS} more")
 
+    def _effective(self, effective: Effective) -> None:
+        """Tell of a request, each value with its origin."""
+        self.block("asks for", effective.asks())
+        self.block("[job]", effective.options())
+        self.block("left out", effective.left_out)
+
     def _judged(self, job: Job, call: Generation, ledger: Ledger | None) -> None:
         """What admission says of a drop that is complete."""
-        self.block("asks for", facts.asks(job) if job.operation else [])
-        self.block("[job]", facts.options(job))
         self.block("price", [facts.price(job, None)] if job.operation else [])
         if job.verdict is None:
             shared = self._shared(job, call, ledger) if ledger else ()

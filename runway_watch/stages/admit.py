@@ -3,9 +3,7 @@
 Everything that can be known without paying is checked here, and everything that is wrong is told at once.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 
 from runway_watch import catalogue, drops, sidecar
@@ -16,6 +14,7 @@ from runway_watch.job import Generation, Input, Job, Place, State
 from runway_watch.letters import STEERING
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
+from runway_watch.stages.asking import ask, blaming
 from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
 from runway_watch.stages.inspecting import (
     Unsettled,
@@ -31,13 +30,16 @@ Judged = tuple[Job, Generation]
 """A job that is `ready`, or one that is `retiring` with its verdict; and its generation."""
 
 
-def admit(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
+def admit(
+    candidate: Candidate, *, desk: Desk, job_id: str, findings: Findings | None = None
+) -> Judged | Waits:
     """Judge a group whose files have settled.
 
     Args:
         candidate: the group.
         desk: everything else that is needed.
         job_id: what the job will be called.
+        findings: where to note what was found on the way, for who wants to tell of it.
 
     Returns:
         The job, accepted or refused; or what the group waits for.
@@ -47,7 +49,7 @@ def admit(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
     """
     if desk.place is Place.INBOX and (why := why_it_stays(candidate, desk)):
         return Waits(why)
-    findings = Findings()
+    findings = findings or Findings()
     try:
         waits = _look(candidate, replace(desk, reading=steady(desk.reading, candidate)), findings)
     except Unsettled as change:
@@ -55,10 +57,12 @@ def admit(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
     return waits or _job(candidate, desk=desk, findings=findings, job_id=job_id)
 
 
-def judge(candidate: Candidate, *, desk: Desk, job_id: str) -> Judged | Waits:
+def judge(
+    candidate: Candidate, *, desk: Desk, job_id: str, findings: Findings | None = None
+) -> Judged | Waits:
     """The same, where trouble with the folder is one more thing to wait for."""
     try:
-        return admit(candidate, desk=desk, job_id=job_id)
+        return admit(candidate, desk=desk, job_id=job_id, findings=findings)
     except (SpoolError, OSError) as error:
         return Waits(f"cannot be read: {error}")
 
@@ -79,19 +83,19 @@ def _look(candidate: Candidate, desk: Desk, findings: Findings) -> Waits | None:
 
 
 def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Findings) -> Waits | None:
-    merged, group = sidecar.layered([*candidate.layers, own]), candidate.group
+    group = candidate.group
+    asked = findings.asked = ask(group, candidate.layers, own)
     with findings.noting():
-        findings.table = sidecar.read_job(merged.job, name=group.sidecar or "the folder's defaults")
-    operation = _operation(group, merged)
+        findings.table = sidecar.read_job(asked.job, name=group.sidecar or "the folder's defaults")
     tag = findings.table.tag
-    if group.media is None and catalogue.awaits_media(operation, merged.params, tag=tag):
+    if group.media is None and catalogue.awaits_media(asked.operation, asked.params, tag=tag):
         return Waits(NO_OPERATION, still=True)
     with findings.noting():
-        look_at_references(candidate.folder, merged, desk, findings)
-    with findings.noting(), _blaming(candidate.layers, own):
+        look_at_references(candidate.folder, asked.params, desk, findings)
+    with findings.noting(), blaming(asked):
         findings.request = catalogue.resolve(
-            operation,
-            merged.params,
+            asked.operation,
+            asked.params,
             dropped=group.media,
             media=findings.facts,
             tag=tag,
@@ -100,21 +104,6 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
         )
         _check_price(findings.request, findings.table, desk)
     return None
-
-
-@contextmanager
-def _blaming(layers: Sequence[Sidecar], own: Sidecar) -> Iterator[None]:
-    """Say of what is wrong in a folder's defaults where it stands: it is not in the sidecar."""
-    try:
-        yield
-    except Refusal as refusal:
-        told = [problem.partition(":")[0].strip("`") for problem in refusal.problems]
-        wrong = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in told} - own.params.keys()
-        names = dict.fromkeys(layer.name for layer in layers if wrong & layer.params.keys())
-        if not names:
-            raise
-        hint = f"Mend {' and '.join(names)}, where it stands, and save the sidecar again."
-        raise Refusal(refusal.code, refusal.message, hint=hint, problems=refusal.problems) from None
 
 
 def _check_names(candidate: Candidate) -> None:
@@ -126,14 +115,6 @@ def _check_names(candidate: Candidate) -> None:
             f"The name {unsafe[0]!a} holds control characters or is too long.",
             hint="Rename the files, or their folder, with plain letters and digits.",
         )
-
-
-def _operation(group: Group, merged: Sidecar) -> str:
-    named = merged.job.get("operation")
-    if isinstance(named, str):
-        return named
-    kind = drops.media_kind(group.media) if group.media else "image"
-    return catalogue.DEFAULT_OPERATION.get(kind or "image", f"(none for a dropped {kind})")
 
 
 def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""A failed drop looked at once more where it lies: what became of its files, and of its wish."""
+"""A drop looked at once more where it lies: what became of its files, and of its wish."""
 
 from runway_watch.drops import Group
 from runway_watch.job import Job
@@ -6,11 +6,23 @@ from runway_watch.settle import Sight
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged, admit
-from runway_watch.stages.desk import Candidate, Desk, Waits
+from runway_watch.stages.desk import Candidate, Desk, Findings, Waits
 
 
-def judge_again(was: Job, *, spool: Spool, desk: Desk, layers: tuple[Sidecar, ...]) -> Judged | Waits:
-    """What admission says of a job's files in failed/ as they are now.
+def judge_again(
+    was: Job,
+    *,
+    spool: Spool,
+    desk: Desk,
+    layers: tuple[Sidecar, ...],
+    findings: Findings | None = None,
+) -> Judged | Waits:
+    """What admission says of a job's files, where they lie, as they are now.
+
+    Args:
+        was: the job.
+        spool, desk, layers: as for `admit`.
+        findings: where to note what was found on the way.
 
     Raises:
         SpoolError, OSError, Refusal: nobody can tell.
@@ -18,11 +30,12 @@ def judge_again(was: Job, *, spool: Spool, desk: Desk, layers: tuple[Sidecar, ..
     names = {item.suffix: was.name + item.suffix for item in was.inputs}
     sights = sights_of(was, spool=spool)
     if sights is None:
-        return Waits("its files are not in failed/ any more")
+        return Waits(f"its files are not in {was.place}/ any more")
     sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
     group = Group(was.name, names.get(was.media_suffix), sidecars[0] if sidecars else None)
     found = dict(zip(names.values(), sights, strict=True))
-    return admit(Candidate(was.folder, group, found, layers), desk=desk, job_id=was.id)
+    candidate = Candidate(was.folder, group, found, layers)
+    return admit(candidate, desk=desk, job_id=was.id, findings=findings)
 
 
 def sights_of(job: Job, *, spool: Spool) -> list[Sight] | None:

@@ -14,6 +14,7 @@ from runway_watch.job import MediaFacts, Place, Reference, Verdict
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import Spool
+from runway_watch.stages.asking import Asked
 
 NO_OPERATION = "waits for its picture"
 
@@ -114,6 +115,7 @@ class Findings:
     facts: dict[str, MediaFacts] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    asked: Asked | None = None
     table: JobTable = field(default_factory=JobTable)
     request: catalogue.Request | None = None
     refusals: list[Refusal] = field(default_factory=list)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from runway_watch import clock, drops, settle, sidecar
 from runway_watch.config import WatchSettings
-from runway_watch.drops import FOLDER_DEFAULTS, Group, join
+from runway_watch.drops import Group, join
 from runway_watch.errors import Refusal, SpoolError
-from runway_watch.settle import Watched
-from runway_watch.sidecar import Sidecar
+from runway_watch.settle import Sight, Watched
 from runway_watch.spool import Listing, Spool, scan
 from runway_watch.stages.desk import NO_OPERATION, Candidate
+from runway_watch.stages.presets import seen_defaults
 
 UNSUPPORTED = f"unsupported: {drops.UNSUPPORTED}"
 RECORD = "a record that runway-watch wrote beside a job: never a drop; delete it, or move it back to its job"
@@ -64,9 +64,8 @@ def survey(spool: Spool, watch: WatchSettings, known: Known, now: float) -> Surv
         if listing.unseen:
             found.waiting[listing.path] = listing.unseen
         for name, sight in listing.files.items():
-            path = join(listing.path, name)
-            found.known.seen[path] = settle.watch(known.seen.get(path), sight, now)
-        for candidate in _sort(listing, spool, watch, found, now):
+            _watch(join(listing.path, name), sight, known, found, now)
+        for candidate in _sort(listing, spool, watch, known, found, now):
             _compare(candidate, known, found)
     found.candidates = in_turns(found.candidates)
     found.candidates.sort(key=lambda candidate: found.known.judged.get(candidate.first, 0.0))
@@ -102,33 +101,24 @@ def as_it_lies(spool: Spool, watch: WatchSettings) -> Survey:
     return survey(spool, watch.model_copy(update={"settle_seconds": 0.0}), Known(), clock.monotonic())
 
 
-def defaults(spool: Spool, watch: WatchSettings, folder: str) -> tuple[Sidecar, ...]:
-    """What a drop in a folder need not say: `[watch.defaults]` and each `_folder.prompt.toml`, in order.
-
-    Raises:
-        Refusal: one of them cannot be read.
-    """
-    layers = [sidecar.split(watch.defaults, name="[watch.defaults]")]
-    layers += [_folder_defaults(spool, above) for above in _chain(folder)]
-    return tuple(layers)
-
-
 def _sort(
-    listing: Listing, spool: Spool, watch: WatchSettings, found: Survey, now: float
+    listing: Listing, spool: Spool, watch: WatchSettings, known: Known, found: Survey, now: float
 ) -> Iterator[Candidate]:
     """What is complete and has settled in a folder; why the rest waits is noted."""
     if not listing.files:
         return
     try:
-        layers = defaults(spool, watch, listing.path)
+        seen = seen_defaults(spool, watch, listing.path)
     except (Refusal, SpoolError) as error:
         found.waiting |= {join(listing.path, name): str(error) for name in listing.files}
         return
+    layers = tuple(layer for layer, _ in seen)
+    above = [_watch(layer.name, sight, known, found, now) for layer, sight in seen if sight is not None]
     found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
     found.waiting |= {join(listing.path, name): RECORD for name in listing.files if drops.is_record(name)}
     for group in drops.pair(listing.files, optional=sidecar.is_optional(layers)):
         watched = [found.known.seen[join(listing.path, name)] for name in group.files]
-        pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in watched)
+        pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in (*watched, *above))
         if group.why:
             found.wait(listing.path, group, group.why)
         elif pause > 0:
@@ -140,21 +130,7 @@ def _sort(
             yield Candidate(listing.path, group, sights, layers, patient=not all(late))
 
 
-def _folder_defaults(spool: Spool, folder: str) -> Sidecar:
-    path = join(folder, FOLDER_DEFAULTS)
-    try:
-        with spool.referred(path) as file:
-            raw = file.read(sidecar.MAX_BYTES + 1)
-    except Refusal as refusal:
-        if refusal.code == "reference.missing":
-            return sidecar.EMPTY
-        raise
-    return sidecar.parse(raw, name=path)
-
-
-def _chain(folder: str) -> Iterator[str]:
-    """A folder and those above it, the inbox itself first."""
-    yield ""
-    parts = folder.split("/") if folder else []
-    for n in range(len(parts)):
-        yield "/".join(parts[: n + 1])
+def _watch(path: str, sight: Sight, known: Known, found: Survey, now: float) -> Watched:
+    """Note one more look at a file."""
+    watched = found.known.seen[path] = settle.watch(known.seen.get(path), sight, now)
+    return watched
