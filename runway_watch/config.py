@@ -207,7 +207,7 @@ class Settings(_Table):
         cls, watches: tuple[WatchSettings, ...], known: ValidationInfo
     ) -> tuple[WatchSettings, ...]:
         api: ApiSettings | None = known.data.get("api")
-        given = {key: None for watch in watches for key in watch.defaults if key != "job"}
+        given = {key: None for watch in watches for key in watch.defaults if key not in sidecar.OURS}
         if given and api is not None and api.strict_params:
             from runway_watch import catalogue  # takes a third of a second, and few have defaults here
 

@@ -93,6 +93,8 @@ class Sidecar:
 
 
 EMPTY = Sidecar({}, {})
+OURS = frozenset({"job", "variation"})
+"""Keys at the top of a sidecar that are for runway-watch: all others are Runway's parameters."""
 
 
 @dataclass(frozen=True, slots=True)
