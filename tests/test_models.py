@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from runway_watch.catalogue import OPERATIONS, published, rates, shapes
+from runway_watch.catalogue.sample import sample
+from runway_watch.catalogue.sheets import sheets
 from runway_watch.report.models import NotServed, choose, document, lines
+from runway_watch.sidecar import parse
 from tests.cli_tools import cli
+
+SHEETS = {f"{sheet.row.name} {sheet.model}": sheet for row in OPERATIONS.values() for sheet in sheets(row)}
 
 CREDITS = [
     (path, model, entry["credits"])
@@ -114,19 +119,32 @@ def test_all_is_a_line_for_each_model() -> None:
 
 def test_one_is_told_in_full_within_the_width_of_the_terminal() -> None:
     told = list(lines(choose("image_to_video", "gen4.5"), width=80))
-    head = told[: told.index("a sidecar to copy")]
+    head = told[: told.index("")]
     assert max(map(len, head)) <= 80
     text = "\n".join(head)
     assert re.search(r"\* prompt_text +text; 1 to 1000 characters", text)
     assert re.search(r"\* prompt_image\[\]\.uri +image", text)
     assert re.search(r"  content_moderation\.public_figure_threshold +text: \"auto\", \"low\"", text)
-    assert "filled by a" in text
-    assert tomllib.loads("\n".join(told[told.index("a sidecar to copy") + 1 :]))["model"] == "gen4.5"
+    assert re.search(r"filled by(\n# +| )a", text)
+
+
+@pytest.mark.parametrize("name", SHEETS)
+def test_what_is_told_of_one_is_its_sidecar_as_a_whole(name: str) -> None:
+    told = "\n".join(lines([SHEETS[name]])).encode()
+    assert parse(told, name="new.prompt.toml") == parse(
+        sample(SHEETS[name]).text.encode(), name="new.prompt.toml"
+    )
+
+
+def test_of_two_forms_the_first_is_the_sidecar() -> None:
+    told = "\n".join(lines(choose("recipes/multi_shot_video", None)))
+    assert tomllib.loads(told)["mode"] == "auto"
+    assert '# mode = "custom"' in told
 
 
 def test_an_operation_without_models_is_told_in_full_at_once() -> None:
     told = "\n".join(lines(choose("recipes/product_ad", None)))
-    assert "a sidecar to copy" in told
+    assert 'operation = "recipes/product_ad"' in told
     assert "Runway's default 10" in told
     assert 'default "2026-06"' in told
 

@@ -14,15 +14,18 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from runway_watch.catalogue import OPERATIONS, find
+from runway_watch.catalogue import OPERATIONS, find, served, wire
 from runway_watch.catalogue.describing import Param, describe
 from runway_watch.catalogue.sample import Sample, sample
 from runway_watch.catalogue.sheets import Sheet, sheets
 from runway_watch.catalogue.values import toml
 from runway_watch.drops import Group
+from runway_watch.simulator.schema import endpoints
+from runway_watch.simulator.validate import validate
 from runway_watch.spool import Spool
 from runway_watch.stages.desk import Waits
 from tests.samples import drop, judged, picture, spool
+from tests.test_oracle import Uploads
 
 SHEETS = {f"{sheet.row.name} {sheet.model}": sheet for row in OPERATIONS.values() for sheet in sheets(row)}
 COMMENTED = re.compile(r"# [a-z_.]+ = ")
@@ -81,7 +84,10 @@ def where(tmp_path: Path) -> Spool:
 
 
 def problems(where: Spool, text: str, given: Sample) -> tuple[str, ...]:
-    """What admission says against a sidecar that is dropped with the file that it is meant for."""
+    """What is said against a sidecar and the file that it is meant for: by admission, else by Runway.
+
+    Runway is the simulator's validation, which knows nothing of ours.
+    """
     ending = {"image": ".png", "video": ".mp4", "audio": ".mp3", "": ""}[given.kind]
     media = f"new{ending}" if ending else None
     drop(where, {"new.prompt.toml": text.encode()} | ({media: medium(media)} if media else {}))
@@ -92,7 +98,9 @@ def problems(where: Spool, text: str, given: Sample) -> tuple[str, ...]:
     if job.verdict is not None:
         return job.verdict.problems or (job.verdict.message,)
     assert job.operation == given.operation
-    return ()
+    body = wire(job.operation, job.params, Uploads())
+    branch, found_there = validate(endpoints()[served(job.operation).listed], body)
+    return tuple(str(issue) for issue in found_there.issues) if branch else ("no such model",)
 
 
 def one_by_one(text: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """`models`: what can be written in a sidecar, what it costs, and a sidecar to copy.
 
-It tells what validation goes by, so it needs no configuration, no key and no network.
+What is told of one model is that sidecar, with all the rest in comments. It is what validation goes by, so it
+needs no configuration, no key and no network.
 """
 
 import textwrap
@@ -76,8 +77,9 @@ def lines(chosen: Sequence[Sheet], *, width: int = 110) -> Iterator[str]:
         width: of the terminal, in characters.
     """
     if is_one(chosen):
-        for sheet in chosen:
-            yield from _sheet(sheet, width)
+        yield from _sheet(chosen[0], width)
+        for other in chosen[1:]:  # another form of the same: one sidecar has one form
+            yield from ("", *(_comment(line) for line in _sheet(other, width)))
         return
     for name, group in groupby(chosen, key=lambda sheet: sheet.row.name):
         found = list(group)
@@ -116,6 +118,17 @@ def _default_of(row: Operation) -> list[str]:
 
 
 def _sheet(sheet: Sheet, width: int) -> Iterator[str]:
+    """All about a model, as text that is a sidecar: what is told stands in comments."""
+    yield from (_comment(line) for line in _about(sheet, width - 2))
+    yield ""
+    yield from sample(sheet).text.splitlines()
+
+
+def _comment(line: str) -> str:
+    return f"# {line}".rstrip()
+
+
+def _about(sheet: Sheet, width: int) -> Iterator[str]:
     yield f"{sheet.row.name}: {sheet.model}"
     yield from _wrapped("  files  ", _files(sheet.row), width)
     yield from _wrapped("  price  ", rates.in_words(sheet.entry), width)
@@ -127,11 +140,6 @@ def _sheet(sheet: Sheet, width: int) -> Iterator[str]:
         yield from _wrapped(
             f"  {'*' if param.required else ' '} {param.path:<{widest}}  ", _told(param), width
         )
-    yield ""
-    yield "a sidecar to copy"
-    yield ""
-    yield from sample(sheet).text.splitlines()
-    yield ""
 
 
 def _wrapped(label: str, text: str, width: int) -> list[str]:

@@ -120,7 +120,8 @@ def _image_bombs() -> Iterator[Threat]:
     yield refused("wide webp", code, "16777216 x 16777216", media=things.webp(1 << 24), ending=".webp")
     yield refused("packed", "asset.truncated", "it is damaged", media=things.png(20, 20, packed=b"iCCP"))
     for name, data in things.OTHERS.items():
-        yield refused(f"{name} as png", code, "of no kind that Runway takes", media=data)
+        told = "are a .svg file" if name == "svg" else "of no kind that Runway takes"
+        yield refused(f"{name} as png", code, told, media=data)
 
 
 def _names() -> Iterator[Threat]:
