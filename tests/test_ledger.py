@@ -20,6 +20,7 @@ from runway_watch.job import Generation, Hold, Job, Output, Place, Purse, Refere
 from runway_watch.ledger import Ledger, file_of
 from runway_watch.ledger.queries import MANY
 from runway_watch.ledger.rows import from_generation, from_job, to_generation, to_job
+from runway_watch.reviving import Revived
 from runway_watch.states import IllegalMove
 from tests.samples import NOW, VERDICT, call, item, job
 
@@ -374,7 +375,7 @@ def test_a_job_comes_back_by_the_table_and_its_history_goes_on(
 ) -> None:
     there, _ = admitted(ledger, state=was)
     back = job(state=to, place=Place.INBOX, target=Place.PROCESSING, target_name="j1")
-    ledger.readmit(back, call(state=to, task_id="t"), was=there, at=NOW)
+    ledger.readmit(Revived(back, [call(state=to, task_id="t")], {}), was=there, at=NOW)
     assert stands(ledger) == (to, to)
     assert [told["event"] for told in ledger.story("j1")] == ["accepted", event]
 
@@ -394,16 +395,16 @@ def test_nothing_comes_back_from_where_the_table_has_no_way(
     there, _ = admitted(ledger, state=was)
     before = contents(tmp_path)
     with pytest.raises(IllegalMove):
-        ledger.readmit(job(state=to), call(state=to, task_id="t"), was=there, at=NOW)
+        ledger.readmit(Revived(job(state=to), [call(state=to, task_id="t")], {}), was=there, at=NOW)
     assert contents(tmp_path) == before
 
 
 def test_a_job_that_came_back_already_does_not_come_back_again(ledger: Ledger, tmp_path: Path) -> None:
     there, _ = admitted(ledger, state=S.FAILED)
-    ledger.readmit(job(), call(), was=there, at=NOW)
+    ledger.readmit(Revived(job(), [call()], {}), was=there, at=NOW)
     before = contents(tmp_path)
     with pytest.raises(LostUpdate):
-        ledger.readmit(job(), call(), was=there, at=NOW)
+        ledger.readmit(Revived(job(), [call()], {}), was=there, at=NOW)
     assert contents(tmp_path) == before
 
 
@@ -412,7 +413,7 @@ def test_a_job_that_failed_once_more_does_not_come_back_by_what_was_known_before
 ) -> None:
     there, _ = admitted(ledger, state=S.FAILED)
     with pytest.raises(LostUpdate):
-        ledger.readmit(job(), call(), was=replace(there, finished_at=NOW - 60), at=NOW)
+        ledger.readmit(Revived(job(), [call()], {}), was=replace(there, finished_at=NOW - 60), at=NOW)
     assert stands(ledger) == (S.FAILED, S.FAILED)
 
 
@@ -913,7 +914,7 @@ def test_what_comes_back_follows_whoever_asks_for_the_same_by_now(ledger: Ledger
     fill("running", S.RUNNING, of_job={"wish": "w"})
     was = job("failed", state=S.FAILED, wish="w")
     back = replace(one, state=S.READY)
-    written = ledger.readmit(job("failed", wish="w"), back, was=was, at=NOW, roots=ROOTS)
+    written = ledger.readmit(Revived(job("failed", wish="w"), [back], {}), was=was, at=NOW, roots=ROOTS)
     assert (written.duplicate_of, leader_of(ledger, "failed")) == ("running", "running")
 
 

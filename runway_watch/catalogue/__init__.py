@@ -8,7 +8,7 @@ clock, no network, no files but the package's own.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from runway_watch.catalogue import awaiting, media, prices
+from runway_watch.catalogue import awaiting, media, prices, shapes
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation
 from runway_watch.catalogue.prices import Price
@@ -27,6 +27,7 @@ __all__ = [
     "price_kind",
     "references",
     "resolve",
+    "takes",
     "wire",
 ]
 
@@ -90,6 +91,13 @@ def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> 
         KeyError: an unknown operation, or a `file:NAME` without a URI.
     """
     return body(OPERATIONS[operation], params, uris)
+
+
+def takes(operation: str, params: Mapping[str, Any], name: str) -> bool:
+    """Whether the model that complete parameters name has a parameter; False where nobody knows."""
+    row = OPERATIONS.get(operation)
+    shape = None if row is None else shapes.shape_for(row.params, params)
+    return shape is not None and name in shapes.fields(shape)
 
 
 def price(operation: str, params: Mapping[str, Any]) -> Price:

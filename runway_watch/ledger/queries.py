@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, exists, false, func, select
 
 from runway_watch.decide import BLOCKED
-from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
+from runway_watch.job import LIVE_STATES, Generation, Job, Place, State, asked
 from runway_watch.ledger.database import Database
 from runway_watch.ledger.rows import to_generation, to_job
 from runway_watch.ledger.schema import generations, history, jobs
@@ -149,7 +149,7 @@ class Queries(Database):
         blocked = _blocked() & (later | is_new | _comes_in())
         waits = blocked | (is_new & (appointed | stuck.correlate(None)))
         held = row.state.in_(["ready", "uploading"]) & ~(
-            below(new) & jobs.c.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
+            below(new) & row.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
         )
         unasked = row.state.in_(["running", "collecting"]) if not asks else false()
         follows = is_new & jobs.c.duplicate_of.is_not(None)
@@ -197,15 +197,40 @@ class Queries(Database):
         self, state: State, model: str, *, at: float, limit: int, roots: Collection[str]
     ) -> list[tuple[Job, Generation]]:
         """The next `limit` of a model that may go on from `state` (ready, or uploading and uploaded)."""
-        query = joined().where(
-            generations.c.due_at <= at, jobs.c.model == model, jobs.c.target.is_(None), below(roots)
-        )
+        row = generations.c
+        query = joined().where(row.state == state, row.model == model, row.due_at <= at)
+        query = query.where(jobs.c.target.is_(None), below(roots))
         if state is State.UPLOADING:
-            query = query.where(generations.c.state == state, generations.c.uploaded_at.is_not(None))
+            query = query.where(row.uploaded_at.is_not(None))
         else:
-            query = query.where(begins_at(state), jobs.c.duplicate_of.is_(None))
-        order = (jobs.c.priority.desc(), jobs.c.accepted_at, generations.c.n)
-        return self._pairs(query.order_by(*order).limit(limit))
+            query = query.where(jobs.c.duplicate_of.is_(None))
+        return self._pairs(query.order_by(row.priority.desc(), row.accepted_at, row.n).limit(limit))
+
+    def before(self, job: Job, call: Generation) -> int:
+        """How many generations of other jobs go before one, of its model and not at Runway yet."""
+        row = generations.c
+        first = (row.priority == job.priority) & (row.accepted_at < job.accepted_at)
+        query = (
+            select(func.count())
+            .select_from(generations.join(jobs))
+            .where(
+                row.state.in_(["ready", "uploading"]),
+                row.model == call.model,
+                (row.priority > job.priority) | first,
+                row.job != job.id,
+                jobs.c.duplicate_of.is_(None),
+            )
+        )
+        with self._reading() as db:
+            return db.scalar(query) or 0
+
+    def begun(self, job_ids: Collection[str]) -> set[str]:
+        """Those of these jobs one of whose generations is at Runway, or has brought something."""
+        row = generations.c
+        has_some = (row.state == "retiring") & (func.json_array_length(row.outputs) > 0)
+        is_begun = row.state.in_(["submitting", "running", "collecting"]) | has_some
+        with self._reading() as db:
+            return set(db.scalars(select(row.job).where(row.job.in_(sorted(job_ids)), is_begun)))
 
     def traffic(self, *, at: float, roots: Collection[str]) -> dict[str, dict[State, int]]:
         """How many generations each model has in each live state at a moment; of `ready`, at most `MANY`.
@@ -223,17 +248,17 @@ class Queries(Database):
             func.coalesce(row.reason, "") != "other_account"
         )
         query = (
-            select(jobs.c.model, row.state, func.count())
+            select(row.model, row.state, func.count())
             .join(jobs, jobs.c.id == row.job)
             .where(((row.state == "uploading") & to_be_sent) | at_runway)
-            .group_by(jobs.c.model, row.state)
+            .group_by(row.model, row.state)
         )
         found: dict[str, dict[State, int]] = {}
         with self._reading() as db:
             for model, state, count in db.execute(query):
                 found.setdefault(model, {})[State(state)] = count
             for model in _models(db, State.READY):
-                new = joined().where(jobs.c.model == model, begins_at(State.READY), to_be_sent)
+                new = joined().where(row.model == model, row.state == "ready", to_be_sent)
                 few = new.with_only_columns(jobs.c.id).limit(MANY).subquery()
                 if count := db.scalar(select(func.count()).select_from(few)):
                     found.setdefault(model, {})[State.READY] = count
@@ -266,13 +291,14 @@ class Queries(Database):
             rows = db.execute(query).all()
         wide = len(jobs.c)
         job_names, call_names = jobs.c.keys(), generations.c.keys()
-        return [
+        found = [
             (
                 to_job(dict(zip(job_names, row[:wide], strict=True))),
                 to_generation(dict(zip(call_names, row[wide:], strict=True))),
             )
             for row in rows
         ]
+        return [(asked(job, call), call) for job, call in found]
 
 
 def below(roots: Collection[str]) -> ColumnElement[bool]:
@@ -292,23 +318,23 @@ def _comes_in() -> ColumnElement[bool]:
 
 
 def _models(db: Connection, state: State) -> Iterator[str]:
-    """The models of all jobs in a state: each is found in the index at once, however many jobs it has."""
-    first = select(func.min(jobs.c.model)).where(jobs.c.state == state)
+    """The models in a state: each is found in the index at once, however many generations it has."""
+    first = select(func.min(generations.c.model)).where(generations.c.state == state)
     model = db.scalar(first)
     while model is not None:
         yield model
-        model = db.scalar(first.where(jobs.c.model > model))
+        model = db.scalar(first.where(generations.c.model > model))
 
 
 def begins_at(state: State) -> ColumnElement[bool]:
     """The same as where a generation stands, of a state in which there may be very many.
 
-    A job stands where its least advanced generation stands, and the index of jobs has these in their order;
-    that of generations, which has not, is kept out by coalesce.
+    A job stands where its least advanced generation stands: what few jobs are wanted is found by an index of
+    jobs; those of generations are kept out by coalesce.
     """
     return (jobs.c.state == state) & (func.coalesce(generations.c.state, "") == state)
 
 
 def joined() -> Select[Any]:
-    """Each generation with its job."""
+    """Each generation with its job; `Queries._pairs` gives the job as that generation wants it."""
     return select(jobs, generations).join(generations, jobs.c.id == generations.c.job)

@@ -4,22 +4,36 @@ The rules are the daemon's: Runway's own word for a like request goes before the
 was here before goes on as the job that it was, and of those that ask for the same only the first pays.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runway_watch import catalogue, polling
 from runway_watch.config import Settings
-from runway_watch.decide import revive
 from runway_watch.errors import SpoolError
-from runway_watch.holds import unaffordable
-from runway_watch.job import Generation, Job, State, Verdict
+from runway_watch.holds import total, unaffordable
+from runway_watch.job import Generation, Job, State, Verdict, asked
 from runway_watch.ledger import Ledger
 from runway_watch.report.inboxes import name
+from runway_watch.reviving import revive
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged
-from runway_watch.stages.earlier import earlier, is_kept
-from runway_watch.stages.share import is_there, shares_failure
+from runway_watch.stages.earlier import earlier, is_kept, may_go_on
+from runway_watch.stages.share import is_there, shared_failure
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One generation of a line.
+
+    Args:
+        credits: the most that it may cost; None when nobody knows.
+        seconds: how long its kind usually takes; None when nobody knows.
+    """
+
+    call: Generation
+    credits: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +42,47 @@ class Line:
 
     Args:
         path: how a person calls it.
-        credits: the most that it may cost; None when nobody knows.
-        note: how sure that is.
+        parts: those of its generations that are told of.
+        note: how sure the price is.
         free: why it costs nothing; "" where it does.
-        seconds: how long its kind usually takes; None when nobody knows.
         verdict: why it would not go on.
     """
 
     path: str
     job: Job
-    call: Generation
-    credits: int | None = None
+    parts: Sequence[Part]
     note: str = ""
     free: str = ""
-    seconds: float | None = None
     verdict: Verdict | None = None
+
+    @property
+    def call(self) -> Generation:
+        """The first of its generations."""
+        return self.parts[0].call
+
+    @property
+    def credits(self) -> int | None:
+        """The most that they may cost together; None when nobody knows."""
+        return total([part.credits for part in self.parts])
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the first of them usually takes."""
+        return self.parts[0].seconds
+
+    @property
+    def model(self) -> str:
+        """The model, or each of several."""
+        return ", ".join(dict.fromkeys(part.call.model for part in self.parts))
 
     @property
     def is_paid(self) -> bool:
         """Whether a generation would begin for it."""
         return self.verdict is None and not self.free
+
+    def apart(self) -> "list[Line]":
+        """A line for each of its generations."""
+        return [replace(self, parts=(part,)) for part in self.parts]
 
 
 class Pricing:
@@ -70,42 +105,67 @@ class Pricing:
     def drops(self, judged: Iterable[Judged]) -> list[Line]:
         """The lines of what lies in the inboxes, in the order of the daemon's look. Raises LedgerError."""
         with self._ledger.one_transaction():
-            return [self._drop(job, call) for job, call in judged]
+            return [self._drop(job, calls) for job, calls in judged]
 
-    def line(self, job: Job, call: Generation) -> Line:
-        """The line of a job in the ledger. Raises LedgerError."""
-        found = self._priced(job, call)
+    def line(self, job: Job, calls: Sequence[Generation]) -> Line:
+        """The line of some generations of a job in the ledger. Raises LedgerError.
+
+        Args:
+            job: as the only one of them wants it, or as the ledger has it.
+        """
+        found = self._priced(job, calls)
         leader = self._ledger.job(job.duplicate_of) if job.duplicate_of else None
         if leader is None or not _may_share(leader[0]):
             return found
         return replace(found, free=f"same as {job.duplicate_of}", verdict=None)
 
-    def _drop(self, job: Job, call: Generation) -> Line:
+    def _drop(self, job: Job, calls: Sequence[Generation]) -> Line:
         if job.verdict is not None:
-            return Line(self._called(job), job, call, verdict=job.verdict)
+            parts = [Part(call) for call in calls]
+            return Line(self._called(job), job, parts, verdict=job.verdict)
         was = None if self._is_new else self._earlier(job)
-        line = self._priced(job, call)
+        line = self._priced(job, calls)
         if was is None:
             return self._shared(line, own=job.id)
         self.returned.add(was.id)
-        if is_kept(was):
+        before = self._ledger.calls(was.id)
+        if is_kept(was, self._ledger.begun([was.id])):
+            held = [call for call in before if call.state is State.HELD]
+            if held and may_go_on(was):
+                return self._priced(was, held)
             return replace(line, free=f"is {was.state} as {was.id}, its files go back there")
-        before = next(iter(self._ledger.calls(was.id)), None)
-        _, again = revive(job, call, was=was, before=before)
-        if again.state is State.COLLECTING:
+        again = revive(job, calls, was=was, before=before).calls
+        anew = {call.n for call in again if call.state is State.READY}
+        if not anew:
             return replace(line, free=f"paid for as {was.id}, its result is only fetched")
-        return self._shared(line, own=was.id)
+        parts = [part for part in line.parts if part.call.n in anew]
+        return self._shared(replace(line, parts=parts), own=was.id)
 
-    def _priced(self, job: Job, call: Generation) -> Line:
+    def _priced(self, job: Job, calls: Sequence[Generation]) -> Line:
+        """The line of these generations; whether that is too much, all of the job's say together."""
+        found = [self._part(asked(job, call)) for call in calls]
+        parts = [Part(call, price, seconds) for call, (price, _, seconds) in zip(calls, found, strict=True)]
+        note = ", ".join(dict.fromkeys(note for _, note, _ in found if note))
+        line = Line(self._called(job), job, parts, note)
+        return replace(line, verdict=self._verdict(line))
+
+    def _verdict(self, line: Line) -> Verdict | None:
+        price, per_job = line.credits, self._settings.budget.credits_per_job
+        if per_job or line.job.options.get("max_credits") is not None:
+            known = self._ledger.job(line.job.id)
+            if known is not None:
+                price = total([self._part(asked(known[0], call))[0] for call in known[1]])
+        return unaffordable(line.job, price=price, per_job=per_job)
+
+    def _part(self, job: Job) -> tuple[int | None, str, float | None]:
+        """Price, note and seconds of one generation; the job as that one wants it."""
         kind = catalogue.price_kind(job.operation, job.params)
         if kind not in self._prices:
             learned = self._ledger.estimate(job)
             note = "" if learned is not None else catalogue.price(job.operation, job.params).note
             self._prices[kind] = learned, note
         learned, note = self._prices[kind]
-        price = job.price if learned is None else learned
-        verdict = unaffordable(job, price=price, per_job=self._settings.budget.credits_per_job)
-        return Line(self._called(job), job, call, price, note, seconds=self._seconds(job), verdict=verdict)
+        return job.price if learned is None else learned, note, self._seconds(job)
 
     def _seconds(self, job: Job) -> float | None:
         if job.kind not in self._usual:
@@ -132,8 +192,9 @@ class Pricing:
         """The job whose files these were; where nobody can tell, it is none."""
         called = self._ledger.called(root=job.root, folder=job.folder, name=job.name)
         others = (was for was in called if was.id not in self.returned)
+        begun = self._ledger.begun([was.id for was in called])
         try:
-            return earlier(job, others, spool=Spool(Path(job.root)))
+            return earlier(job, others, begun=begun, spool=Spool(Path(job.root)))
         except SpoolError:
             return None
 
@@ -159,4 +220,4 @@ def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, b
 
 def _may_share(leader: Job) -> bool:
     """Whether what waits for this job costs nothing: it goes on, or its end holds for both."""
-    return leader.state not in (State.FAILED, State.CANCELLED) or shares_failure(leader) is not None
+    return leader.state not in (State.FAILED, State.CANCELLED) or shared_failure(leader) is not None

@@ -140,7 +140,7 @@ def _waits(job: Job, call: Generation, around: Around) -> Iterator[str]:
     elif job.state is State.SUBMITTING and not around.is_running:
         yield "the daemon ended before Runway answered: it will be held, as nobody knows whether it was paid"
     if job.state in (State.READY, State.UPLOADING) and not barring and not due:
-        yield f"it waits for its turn: {around.at_runway} of {job.model} at Runway, {around.ahead} before it"
+        yield f"it waits for its turn: {around.at_runway} of {call.model} at Runway, {around.ahead} before it"
 
 
 def _hold(hold: Hold, around: Around) -> str:

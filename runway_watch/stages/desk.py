@@ -115,7 +115,7 @@ class Findings:
     digests: dict[str, str] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     table: JobTable = field(default_factory=JobTable)
-    request: catalogue.Request | None = None
+    requests: list[catalogue.Request] = field(default_factory=list)  # one for each generation
     refusals: list[Refusal] = field(default_factory=list)
 
     def noting(self) -> "Noting":
