@@ -1,5 +1,6 @@
 """What happens next: from where a generation stands and what its stage came back with, by table."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -164,6 +165,7 @@ def test_nothing_is_due_before_it_was_asked_for(
 
 FILM = Output(".j1-1-1.part", ".mp4", "f" * 64, 9000)
 OTHER = Verdict("collect", "output.unsafe", "No.")
+STOPPED = Verdict("poll", "cancelled", "It was cancelled by a person.")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,10 @@ OTHER = Verdict("collect", "output.unsafe", "No.")
         ([call(outputs=(FILM,))], None),
         ([call(verdict=VERDICT)], VERDICT),
         ([call(verdict=VERDICT), call(n=2, outputs=(FILM,))], None),  # one of several is a result
-        ([call(verdict=OTHER), call(n=2, verdict=VERDICT)], OTHER),
+        ([call(verdict=OTHER), call(n=2, verdict=OTHER)], OTHER),
+        ([call(verdict=OTHER), call(n=2, verdict=VERDICT)], replace(OTHER, retryable=True)),  # one may work
+        ([call(verdict=VERDICT), call(n=2, verdict=STOPPED)], STOPPED),  # a person wants no more of it
+        ([call(verdict=STOPPED), call(n=2, outputs=(FILM,))], None),
     ],
 )
 def test_a_job_is_done_when_anything_came_of_it(calls: list[Generation], verdict: Verdict | None) -> None:

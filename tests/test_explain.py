@@ -154,7 +154,6 @@ def around(**changes: Any) -> Around:
         "at_runway": 0,
         "ordered": (),
         "retry": RetrySettings(),
-        "estimate": None,
     }
     return Around(**plain | changes)
 

@@ -476,7 +476,7 @@ def test_the_queue_goes_by_priority_then_acceptance_and_skips_what_may_not_go_on
     fill("lowly", S.READY, of_job={"priority": -1})
     fill("tomorrow", S.READY, due_at=NOW + 99)
     fill("travelling", S.READY, of_job={"target": Place.PROCESSING})
-    fill("other", S.READY, of_job={"model": "veo3"})
+    fill("other", S.READY, model="veo3")
     fill("begun", S.UPLOADING)
     fill("loaded", S.UPLOADING, uploaded_at=NOW)
     ready = ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)
@@ -520,7 +520,7 @@ def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
     fill("a", S.READY)
     fill("b", S.READY)
     fill("c", S.RUNNING)
-    fill("d", S.SUBMITTING, of_job={"model": "veo3"})
+    fill("d", S.SUBMITTING, model="veo3")
     fill("e", S.DONE)
     fill("f", S.HELD)
     assert ledger.traffic(at=NOW, roots=ROOTS) == {
@@ -613,7 +613,7 @@ def test_the_next_in_a_long_queue_are_found_by_an_index(ledger: Ledger) -> None:
     queue, transit, followers, called = plans
     assert "SEARCH jobs USING INDEX jobs_followers (root=? AND state=?)" in followers
     assert "SEARCH jobs USING INDEX jobs_name (root=? AND folder=? AND name=?)" in called
-    assert "jobs USING INDEX jobs_queue (state=? AND model=?)" in queue
+    assert "generations USING INDEX generations_queue (state=? AND model=?)" in queue
     assert "TEMP B-TREE FOR ORDER BY" not in queue  # the first are found without a look at the rest
     assert "jobs USING INDEX jobs_in_transit" in transit
     assert "TEMP B-TREE FOR ORDER BY" not in transit

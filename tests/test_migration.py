@@ -171,7 +171,7 @@ def test_nothing_that_was_known_is_lost(old: Path) -> None:
     before = contents(old)
     migrated(old).close()
     assert contents(old) == before
-    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
+    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("4",)]
     assert rows(old, "PRAGMA integrity_check") == [("ok",)]
     assert rows(old, "PRAGMA foreign_key_check") == []
     with migrated(old) as ledger:
@@ -270,19 +270,29 @@ def test_a_crash_at_any_statement_leaves_the_old_version_whole(old: Path) -> Non
         assert rows(old, "SELECT value FROM meta") == [("1",)]
         assert contents(old) == before
     assert (ended, nth > 30) == (0, True)
-    assert rows(old, "SELECT value FROM meta") == [("3",)]
+    assert rows(old, "SELECT value FROM meta") == [("4",)]
     assert contents(old) == before
 
 
-def test_a_ledger_of_version_2_gets_what_version_3_has_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_ledger_of_a_later_version_gets_what_this_one_has_more(version: int, tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    Ledger(f"sqlite:///{file}").close()
+    with Ledger(f"sqlite:///{file}") as ledger:
+        new = job("j1", model="veo3", price=77, priority=5, accepted_at=NOW + 3)
+        ledger.admit([(new, [call("j1", model="veo3", price=77)])])
     whole = shape(file)
     with closing(sqlite3.connect(file)) as db:
-        db.execute("DROP INDEX jobs_followers")
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+        db.execute("DROP INDEX generations_queue")
+        for column in ("asks", "model", "price", "priority", "accepted_at"):
+            db.execute(f"ALTER TABLE generations DROP COLUMN {column}")
+        db.execute("CREATE INDEX jobs_queue ON jobs (state, model, priority DESC, accepted_at)")
+        if version == 2:
+            db.execute("DROP INDEX jobs_followers")
+        db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (str(version),))
         db.commit()
     assert shape(file) != whole
     Ledger(f"sqlite:///{file}").close()
     assert shape(file) == whole
-    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
+    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [("4",)]
+    found = rows(file, "SELECT asks, model, price, priority, accepted_at FROM generations")
+    assert found == [("{}", "veo3", 77, 5, NOW + 3)]

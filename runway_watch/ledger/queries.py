@@ -153,7 +153,8 @@ class Queries(Database):
         )
         unasked = row.state.in_(["running", "collecting"]) if not asks else false()
         follows = is_new & jobs.c.duplicate_of.is_not(None)
-        goes_on = live & ~waits & ~held & ~unasked & ~follows
+        has_ended = (row.state == "retiring") & (jobs.c.state != "retiring")  # it waits for the others
+        goes_on = live & ~waits & ~held & ~unasked & ~follows & ~has_ended
         query = select(func.count()).select_from(generations.join(jobs)).where(goes_on)
         with self._reading() as db:
             return db.scalar(query) or 0
@@ -198,7 +199,8 @@ class Queries(Database):
     ) -> list[tuple[Job, Generation]]:
         """The next `limit` of a model that may go on from `state` (ready, or uploading and uploaded)."""
         row = generations.c
-        query = joined().where(row.state == state, row.model == model, row.due_at <= at)
+        # The index of what is due, which has no order of its own, is kept out by coalesce.
+        query = joined().where(row.state == state, row.model == model, func.coalesce(row.due_at, 0.0) <= at)
         query = query.where(jobs.c.target.is_(None), below(roots))
         if state is State.UPLOADING:
             query = query.where(row.uploaded_at.is_not(None))

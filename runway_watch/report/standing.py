@@ -1,6 +1,6 @@
 """How a job stands, in plain sentences: where it is, why it stays there, what a person can do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runway_watch.decide import UNCERTAIN, may_sweep
 from runway_watch.holds import ALL, bars
@@ -108,6 +108,14 @@ def advice(job: Job, call: Generation, around: Around) -> Iterator[str]:
 def verdict_of(job: Job, call: Generation) -> Verdict | None:
     """Why it did not work, as far as it did not."""
     return job.verdict or call.verdict
+
+
+def in_part(job: Job, calls: Sequence[Generation]) -> str | None:
+    """How many generations of a job worked that is done, though not all of them did; None for all others."""
+    worked = sum(1 for call in calls if call.outputs)
+    if job.state is not State.DONE or worked == len(calls):
+        return None
+    return f"{worked} of {len(calls)} generations worked; its result file says why the others did not"
 
 
 def reasons(verdict: Verdict) -> Iterator[str]:

@@ -19,7 +19,7 @@ from runway_watch.ledger.aside import EMPTY, Damaged
 from runway_watch.letters import printable
 from runway_watch.report.inboxes import ANSWER_SECONDS, look_into, told
 from runway_watch.report.places import Places
-from runway_watch.report.standing import follows
+from runway_watch.report.standing import follows, in_part
 from runway_watch.spool import Spool
 from runway_watch.stages.desk import Waits
 from runway_watch.stages.survey import as_it_lies
@@ -142,8 +142,8 @@ def _line(job: Job, calls: list[Generation], known: _Known) -> dict[str, Any]:
         "progress": call.progress if len(calls) == 1 else _progress(calls),
         "credits": sum(c.credits for c in calls),
         "code": verdict.code if verdict else reason,
-        "message": verdict.message if verdict else reason and message,
-        "generations": [_generation(c) for c in calls],
+        "message": verdict.message if verdict else (reason and message) or in_part(job, calls),
+        **({"generations": [_generation(c) for c in calls]} if len(calls) > 1 else {}),
     }
 
 

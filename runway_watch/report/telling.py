@@ -55,7 +55,8 @@ class Telling:
         self.block("task", facts.tasks(calls))
         self.block("each", facts.each(calls))
         self.block("state", [standing.state(job, call)])
-        self.block("why", standing.why(job, call, near))
+        partly = standing.in_part(job, calls)
+        self.block("why", [partly] if partly else standing.why(job, call, near))
         self.block("do", standing.advice(job, call, near))
         self.lines += ["", "what happened (+ since it was taken in)"]
         self.lines += [f"  {line}" for line in story(ledger.story(job.id), self.zone)]
