@@ -50,7 +50,8 @@ class Facts:
         alone = [other for other in self.jobs if not other["duplicate_of"] and other is not job]
         rivals = [other for other in alone if self.prompts_of(other) & prompts]
         assert all(self._shared_in_part(job, other) for other in rivals), f"prompts are not unique: {prompts}"
-        theirs = {call["task_id"] for other in rivals for call in self.calls[other["id"]]}
+        told = [json.loads(line["note"]) for other in rivals for line in self.history[other["id"]]]
+        theirs = {note["task_id"] for note in told if "task_id" in note}
         tasks = [task for prompt in sorted(prompts) for task in self.tasks.get(prompt, [])]
         return [task for task in tasks if task["id"] not in theirs]
 
