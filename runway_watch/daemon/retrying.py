@@ -55,10 +55,10 @@ async def retry(bench: Bench, job_id: str) -> bool:
     found = await bench.clerk(bench.ledger.job, job_id)
     if found is None or found[0].root not in bench.spools:
         return False
-    job, _ = found
+    job, calls = found
     if job.root in bench.keeper.away:
         raise SpoolError(bench.keeper.away[job.root])
-    if job.state is State.HELD:
+    if any(call.state is State.HELD for call in calls):  # others of it may still be at work
         async with bench.lock(job.root):
             await release(bench, job)
         return True

@@ -70,10 +70,11 @@ class _Bid:
     price: int | None
     note: str = ""
     why: str = ""
+    is_held: bool = False  # or one of its generations is
 
     @property
     def can_return(self) -> bool:
-        return self.job.state in CAN_RETURN
+        return self.is_held or self.job.state in CAN_RETURN
 
     @property
     def line(self) -> str:
@@ -87,7 +88,7 @@ def _bid(ledger: Ledger, settings: Settings, job: Job) -> _Bid:
     held = [call for call in calls if call.state is State.HELD]
     verdict = job.verdict or next((call.verdict for call in (*held, *calls) if call.verdict), None)
     again = ", perhaps for the second time" if records.charged(calls) == "unknown" else ""
-    bid = _Bid(job, verdict.code if verdict else None, None, again)
+    bid = _Bid(job, verdict.code if verdict else None, None, again, is_held=bool(held))
     away = next((h.message for h in ledger.holds() if (h.scope, h.reason) == (job.root, "share")), None)
     if away is not None:
         return replace(bid, price=0, why=f"{away}; say `retry` again when it is back")
