@@ -18,7 +18,7 @@ from runway_watch.decide import Move
 from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.job import Generation, Hold, Job, Output, Place, Purse, Reference, State, Verdict
 from runway_watch.ledger import Ledger, file_of
-from runway_watch.ledger.queries import MANY
+from runway_watch.ledger.queue import MANY
 from runway_watch.ledger.rows import from_generation, from_job, to_generation, to_job
 from runway_watch.reviving import Revived
 from runway_watch.states import IllegalMove

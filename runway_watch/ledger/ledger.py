@@ -19,6 +19,7 @@ from runway_watch.ledger.charges import Charges
 from runway_watch.ledger.holding import Holding
 from runway_watch.ledger.memory import Memory
 from runway_watch.ledger.moments import Moments
+from runway_watch.ledger.queue import Queue
 from runway_watch.ledger.rows import from_job, plain, row_of
 from runway_watch.ledger.schema import charges as charged
 from runway_watch.ledger.schema import generations, history, jobs
@@ -33,7 +34,7 @@ RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
 """How a job that was over comes back, by where it goes; to anywhere else it is released."""
 
 
-class Ledger(Sharing, Moments, Memory, Charges, Holding):
+class Ledger(Queue, Sharing, Moments, Memory, Charges, Holding):
     """An open ledger; see `Database` for how it is opened."""
 
     def admit(
