@@ -17,6 +17,7 @@ from runway_watch.job import Done, Generation, Job, Later, Never, Outcome, Place
 from runway_watch.polling import Look
 
 UNCERTAIN = "submit.uncertain"
+CANCELLED = "cancelled"
 BLOCKED = frozenset({"credentials", "credits", "other_account", "share", "disk"})
 """Reasons to wait that no amount of trying mends: a person has to do something."""
 
@@ -223,47 +224,19 @@ def look_at(generation: Generation, later: Later, *, now: float) -> Look | None:
 
 
 def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:
-    """What a job whose generations have all ended comes to: None for done, else why it failed."""
+    """What a job whose generations have all ended comes to: None for done, else why it failed.
+
+    It is done if any of them brought something. Else the first verdict counts, unless a person cancelled it;
+    and it may work another time if one of them may.
+    """
     if any(g.outputs for g in generations):
         return None
-    failed = next((g.verdict for g in generations if g.verdict), None)
-    return failed or job.verdict or Verdict("retire", "internal", "It ended without a result or a reason.")
-
-
-def revive(job: Job, call: Generation, *, was: Job, before: Generation | None) -> tuple[Job, Generation]:
-    """A job that was over or held and whose files have been looked at anew, under its old identity.
-
-    Args:
-        job, call: what admission made of the files now.
-        was, before: what the ledger says of them.
-
-    What was paid for and finished is only fetched again, as long as the wish is the same. What it has
-    cost so far is kept.
-    """
-    job = replace(job, id=was.id, dropped_as=was.dropped_as, accepted_at=was.accepted_at, sweeps=was.sweeps)
-    call = replace(call, job=was.id)
-    if before is None:
-        return job, call
-    call = replace(
-        call,
-        credits=before.credits,
-        tries=before.tries,
-        doubted=before.doubted,
-        submitted_at=before.submitted_at,
-        ended_at=before.ended_at,
-    )
-    if call.state is State.READY and is_paid_for(before) and job.wish == was.wish:
-        job = replace(job, state=State.COLLECTING, duplicate_of=None)
-        call = replace(
-            before, state=State.COLLECTING, attempt=0, due_at=call.due_at, outputs=(), verdict=None
-        )
-    return job, call
-
-
-def is_paid_for(generation: Generation) -> bool:
-    """Whether what failed has a result at Runway that only has to be fetched."""
-    verdict = generation.verdict
-    return generation.task_id is not None and verdict is not None and verdict.stage == "collect"
+    found = [g.verdict for g in generations if g.verdict]
+    found.sort(key=lambda verdict: verdict.code != CANCELLED)
+    if not found:
+        return job.verdict or Verdict("retire", "internal", "It ended without a result or a reason.")
+    may_work = found[0].code != CANCELLED and any(verdict.retryable for verdict in found)
+    return replace(found[0], retryable=may_work)
 
 
 def is_open(generation: Generation) -> bool:

@@ -153,7 +153,7 @@ def is_over(hold: Hold, facts: Facts) -> bool:
 def bars(hold: Hold, job: Job, call: Generation) -> bool:
     """Whether a hold keeps this generation from its next step: what is paid for goes on in most of them."""
     is_blind = hold.scope == ALL and hold.reason in BLIND
-    new = {ALL, CREATES, DOWNLOADS, job.model, job.root, job.id}
+    new = {ALL, CREATES, DOWNLOADS, call.model, job.root, job.id}
     if hold.reason == "share":
         return hold.scope == job.root and call.state in (*WAITING, State.COLLECTING, State.RETIRING)
     match call.state:
@@ -166,6 +166,12 @@ def bars(hold: Hold, job: Job, call: Generation) -> bool:
         case State.COLLECTING:
             return is_blind or hold.scope == DOWNLOADS
     return False
+
+
+def total(prices: Sequence[int | None]) -> int | None:
+    """What generations may cost together; None where one's price is not known."""
+    known = [price for price in prices if price is not None]
+    return sum(known) if len(known) == len(prices) else None
 
 
 def over_cap(price: int | None, *, max_credits: int | None, per_job: int) -> tuple[str, str] | None:

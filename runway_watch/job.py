@@ -7,7 +7,7 @@ prices are credits.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -131,14 +131,14 @@ class Job:
     state: State
     operation: str
     model: str
-    params: Mapping[str, Any]  # Runway's parameters as in the sidecar, media as "file:NAME"
+    params: Mapping[str, Any]  # Runway's, media as "file:NAME": what all of its generations ask for
     options: Mapping[str, Any]  # the [job] table
     inputs: tuple[Input, ...]
     references: Mapping[str, Reference]  # "file:_refs/style.jpg" as written -> the file
     media_suffix: str  # which input is the dropped media; "" for a sidecar alone
     mime: str | None
     priority: int
-    price: int | None  # the most it should cost, in credits
+    price: int | None  # the most that all of its generations together should cost, in credits
     accepted_at: float
     finished_at: float | None = None
     sweeps: int = 0
@@ -160,6 +160,12 @@ class Job:
         return f"{self.folder}/{name}" if self.folder else name
 
     @property
+    def contents(self) -> Mapping[str, str]:
+        """The SHA-256 of each "file:NAME" that its parameters may name."""
+        dropped = {} if self.media is None else {f"file:{self.media.dropped_as}": self.media.sha256}
+        return {written: reference.sha256 for written, reference in self.references.items()} | dropped
+
+    @property
     def kind(self) -> str:
         """What is usually alike in duration: operation, model and seconds asked for."""
         return f"{self.operation}/{self.model}/{self.params.get('duration', '')}"
@@ -170,8 +176,11 @@ class Generation:
     """One paid call, from the wish to the outputs."""
 
     job: str
-    n: int
+    n: int  # 1, 2, 3 ... in the order in which the sidecar has them
     state: State
+    asks: Mapping[str, Any] = field(default_factory=dict)  # parameters of its own, beside its job's
+    model: str = ""
+    price: int | None = None  # the most it should cost, in credits
     attempt: int = 0
     due_at: float = 0.0
     reason: str | None = None  # why it waits, if it waits
@@ -195,6 +204,16 @@ class Generation:
     outputs: tuple[Output, ...] = ()
     verdict: Verdict | None = None
     remarks: tuple[str, ...] = ()  # what Runway said did not work of what worked
+
+
+def asked(job: Job, call: Generation) -> Job:
+    """The job as one of its generations wants it: with its parameters, its model and its price.
+
+    For who works at that generation. It is a view: nobody writes it down as the job.
+    """
+    if not call.asks and (call.model, call.price) == (job.model, job.price):
+        return job
+    return replace(job, params={**job.params, **call.asks}, model=call.model, price=call.price)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ MAX_DOTS = 16
 MAX_DEPTH = 32
 """Tables and lists inside each other; Runway's deepest parameters need four."""
 
+MOST_VARIATIONS = 100
+"""Of one drop: more is a slip of the pen, and a heap of outputs that nobody looks through."""
+
 _WORD = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 _TOKEN = re.compile(
     rf"""
@@ -71,6 +74,7 @@ class JobTable(BaseModel):
 
     operation: str | None = None
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    variations: int | None = Field(default=None, ge=1, le=MOST_VARIATIONS)
     not_before: Annotated[AwareDatetime | NaiveDatetime | None, AfterValidator(_within_reach)] = None
     max_credits: int | None = Field(default=None, ge=0)
     force: bool = False

@@ -6,7 +6,7 @@ for everything else.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -21,6 +21,13 @@ def wish_of(operation: str, params: Mapping[str, Any], contents: Mapping[str, st
     asked = {"operation": operation, "params": _by_contents(params, contents)}
     canonical = json.dumps(asked, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def together(wishes: Sequence[str]) -> str:
+    """What a drop asks for all of whose generations ask for these, in their order."""
+    if len(wishes) == 1:
+        return wishes[0]
+    return hashlib.sha256("\n".join(wishes).encode()).hexdigest()
 
 
 def _by_contents(value: Any, contents: Mapping[str, str]) -> Any:

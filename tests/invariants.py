@@ -37,17 +37,34 @@ class Facts:
         root = Path(job["root"])
         return root if root in self.roots else self.roots[0]
 
+    def prompts_of(self, job: Row) -> set[str]:
+        """What its generations say; nothing where it was refused before that was known."""
+        asked = [job["params"] | call["asks"] for call in self.calls[job["id"]]]
+        return {params["prompt_text"] for params in asked if "prompt_text" in params}
+
     def tasks_of(self, job: Row) -> list[Row]:
         """The tasks that were made for a job, known to the ledger or not."""
-        prompt = job["params"].get("prompt_text")
-        if prompt is None:  # refused before it was known what it asks for
-            return []
         if job["duplicate_of"]:  # it shares what another one paid for
             return []
-        alone = [other for other in self.jobs if not other["duplicate_of"]]
-        rivals = [other for other in alone if other["params"].get("prompt_text") == prompt]
-        assert len(rivals) == 1, f"prompts have to be unique: {prompt}"
-        return self.tasks.get(prompt, [])
+        prompts = self.prompts_of(job)
+        alone = [other for other in self.jobs if not other["duplicate_of"] and other is not job]
+        rivals = [other for other in alone if self.prompts_of(other) & prompts]
+        assert all(self._shared_in_part(job, other) for other in rivals), f"prompts are not unique: {prompts}"
+        told = [json.loads(line["note"]) for other in rivals for line in self.history[other["id"]]]
+        theirs = {note["task_id"] for note in told if "task_id" in note}
+        tasks = [task for prompt in sorted(prompts) for task in self.tasks.get(prompt, [])]
+        return [task for task in tasks if task["id"] not in theirs]
+
+    def _shared_in_part(self, *jobs: Row) -> bool:
+        """Whether one of them took what worked of the other, and made the rest itself."""
+        return any(line["event"] == "duplicate" for job in jobs for line in self.history.get(job["id"], []))
+
+    def tasks_for(self, job: Row, call: Row) -> list[Row]:
+        """The tasks that were made for one of several generations, told apart by what it asks for."""
+        asks = job["params"] | call["asks"]
+        wanted = {"promptText": asks.get("prompt_text"), "seed": asks.get("seed"), "model": asks.get("model")}
+        tasks = self.tasks_of(job)
+        return [task for task in tasks if all(task["body"].get(key) == v for key, v in wanted.items())]
 
 
 def check(
@@ -87,7 +104,9 @@ def _read(roots: Sequence[Path], ledger: Path, bill: Mapping[str, Any]) -> Facts
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True, timeout=10)) as db:
         db.row_factory = sqlite3.Row
         jobs = [_job(dict(row)) for row in db.execute("SELECT * FROM jobs")]
-        calls = _by("job", [dict(row) for row in db.execute("SELECT * FROM generations ORDER BY job, n")])
+        calls = _by(
+            "job", [_call(dict(row)) for row in db.execute("SELECT * FROM generations ORDER BY job, n")]
+        )
         history = _by("job", [dict(row) for row in db.execute("SELECT * FROM history ORDER BY id")])
     tasks: dict[str, list[Row]] = {}
     for task in bill["tasks"]:
@@ -97,6 +116,10 @@ def _read(roots: Sequence[Path], ledger: Path, bill: Mapping[str, Any]) -> Facts
 
 def _job(row: Row) -> Row:
     return row | {name: json.loads(row[name]) for name in ("params", "inputs", "options")}
+
+
+def _call(row: Row) -> Row:
+    return row | {"asks": json.loads(row["asks"])}
 
 
 def _by(key: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -111,13 +134,32 @@ def _paid_once(facts: Facts) -> list[str]:
     problems = []
     for job in facts.jobs:
         told = facts.history.get(job["id"], [])
-        reasons = sum(line["event"] in ("release", "again") for line in told)
         paid, calls = len(facts.tasks_of(job)), len(facts.calls[job["id"]])
+        # What comes back as a whole may be paid for as a whole.
+        reasons = sum(1 if line["n"] else calls for line in told if line["event"] in ("release", "again"))
         if paid > calls + reasons:
             problems.append(f"{job['id']}: paid {paid} times for {calls} calls and {reasons} reasons")
+        problems += _each_paid_once(facts, job)
         known = {call["task_id"] for call in facts.calls[job["id"]] if call["task_id"]}
         if not known <= {task["id"] for task in facts.tasks_of(job)}:
             problems.append(f"{job['id']}: the bill does not know {known}")
+    return problems
+
+
+def _each_paid_once(facts: Facts, job: Row) -> list[str]:
+    """The same for each of several generations that ask for different things."""
+    calls, told = facts.calls[job["id"]], facts.history.get(job["id"], [])
+    asked = [json.dumps(call["asks"], sort_keys=True) for call in calls]
+    if len(calls) < 2 or len(set(asked)) < len(asked):
+        return []
+    problems = []
+    for call in calls:
+        mine = [line for line in told if line["n"] in (0, call["n"])]
+        reasons = sum(line["event"] in ("release", "again") for line in mine)
+        if (paid := len(facts.tasks_for(job, call))) > 1 + reasons:
+            problems.append(
+                f"{job['id']}: generation {call['n']} was paid {paid} times for {reasons} reasons"
+            )
     return problems
 
 
@@ -189,7 +231,7 @@ def _whole_outputs(facts: Facts) -> list[str]:
             for call in tomllib.loads(record.read_text())["generation"]
             for pair in zip(call["outputs"], call["output_sha256"], strict=True)
         ]
-        tasks = facts.tasks.get(job["params"].get("prompt_text"), [])
+        tasks = [task for prompt in facts.prompts_of(job) for task in facts.tasks.get(prompt, [])]
         served = {o["sha256"] for task in tasks for o in task["outputs"]}
         for (suffix, output), (name, sha256) in zip(_outputs(facts, job), told, strict=True):
             path = folder / (job["name"] + suffix)
@@ -228,15 +270,16 @@ def _credits(facts: Facts) -> list[str]:
         unknown = any(line["event"] == "doubt" for line in told)
         unknown |= any((line["was"], line["event"]) == ("submitting", "again") for line in told)
         if any(call["submitted_at"] and not call["ended_at"] for call in facts.calls[job["id"]]):
-            unknown |= _record(facts, job)["charged"] == "unknown"
+            unknown |= _record(facts, job).get("charged") == "unknown"
         if ledger > charged or (ledger < charged and not unknown):
             problems.append(f"{job['id']}: {ledger} credits in the ledger, {charged} charged")
     return problems
 
 
 def _record(facts: Facts, job: Row) -> Row:
-    """The error file of a job that failed."""
-    path = facts.home(job) / job["place"] / job["folder"] / f"{job['name']}.error.toml"
+    """The record beside a job that is over."""
+    ending = "result" if job["state"] == "done" else "error"
+    path = facts.home(job) / job["place"] / job["folder"] / f"{job['name']}.{ending}.toml"
     return tomllib.loads(path.read_text())
 
 

@@ -16,9 +16,8 @@ import runway_watch.daemon
 import runway_watch.report.retrying
 import runway_watch.spool.spool as spools
 from runway_watch.cli import main as command
-from runway_watch.job import State
 from runway_watch.ledger import Ledger
-from runway_watch.ledger.ledger import _ending
+from runway_watch.ledger.ledger import RETURNS, ending
 
 PRELOADED = (runway_watch.catalogue, runway_watch.daemon, runway_watch.report.retrying)
 """Imported before the process forks, so that no test waits for it."""
@@ -121,9 +120,7 @@ def rows_of(method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> li
         case "move":
             return [(call.state.value, move.event) for call, move in args[0]]
         case "retire":
-            return [(call.state.value, _ending(call)) for call in args[1]]
+            return [(call.state.value, ending(call, args[0])) for call in args[1]]
         case "readmit":
-            call, was = args[1], kwargs["was"]
-            events = {State.COLLECTING: "recollect", State.RETIRING: "fail"}
-            return [(was.state.value, events.get(call.state, "release"))]
+            return [(kwargs["was"].state.value, RETURNS.get(args[0].job.state, "release"))]
     return []

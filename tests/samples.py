@@ -17,7 +17,7 @@ from runway_watch.job import Generation, Input, Job, Place, State, Verdict
 from runway_watch.settle import Sight
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Spool
-from runway_watch.stages.admit import admit
+from runway_watch.stages.admit import Judged, admit
 from runway_watch.stages.desk import Candidate, Desk, Waits
 
 NOW = 1_800_000_000.0
@@ -99,7 +99,8 @@ def job(job_id: str = "j1", **changes: Any) -> Job:
 def call(job_id: str = "j1", state: State = State.READY, **changes: Any) -> Generation:
     """The generation of a job."""
     task = "task-1" if state is State.RUNNING else None
-    return replace(Generation(job=job_id, n=1, state=state, due_at=NOW, task_id=task), **changes)
+    plain = Generation(job=job_id, n=1, state=state, model="gen4.5", price=60, due_at=NOW, task_id=task)
+    return replace(plain, **changes)
 
 
 def retry(**changes: Any) -> RetrySettings:
@@ -156,6 +157,23 @@ def judged(
     patient: bool = True,
     **changes: Any,
 ) -> tuple[Job, Generation] | Waits:
+    """What admission makes of the one group in a folder of the inbox, which wants one generation."""
+    found = judged_all(where, folder=folder, group=group, layers=layers, patient=patient, **changes)
+    if isinstance(found, Waits):
+        return found
+    job, [call] = found
+    return job, call
+
+
+def judged_all(
+    where: Spool,
+    *,
+    folder: str = "",
+    group: Group | None = None,
+    layers: tuple[Sidecar, ...] = (),
+    patient: bool = True,
+    **changes: Any,
+) -> Judged | Waits:
     """What admission makes of the one group that lies in a folder of the inbox."""
     inbox = where.where(Place.INBOX, folder)
     if group is None:

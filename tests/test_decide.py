@@ -1,5 +1,6 @@
 """What happens next: from where a generation stands and what its stage came back with, by table."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runway_watch.config import RetrySettings
-from runway_watch.decide import Move, decide, doubt, may_sweep, revive, verdict_of
+from runway_watch.decide import Move, decide, doubt, may_sweep, verdict_of
 from runway_watch.job import (
     Done,
     Generation,
-    Job,
     Later,
     Never,
     Outcome,
@@ -165,6 +165,7 @@ def test_nothing_is_due_before_it_was_asked_for(
 
 FILM = Output(".j1-1-1.part", ".mp4", "f" * 64, 9000)
 OTHER = Verdict("collect", "output.unsafe", "No.")
+STOPPED = Verdict("poll", "cancelled", "It was cancelled by a person.")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,10 @@ OTHER = Verdict("collect", "output.unsafe", "No.")
         ([call(outputs=(FILM,))], None),
         ([call(verdict=VERDICT)], VERDICT),
         ([call(verdict=VERDICT), call(n=2, outputs=(FILM,))], None),  # one of several is a result
-        ([call(verdict=OTHER), call(n=2, verdict=VERDICT)], OTHER),
+        ([call(verdict=OTHER), call(n=2, verdict=OTHER)], OTHER),
+        ([call(verdict=OTHER), call(n=2, verdict=VERDICT)], replace(OTHER, retryable=True)),  # one may work
+        ([call(verdict=VERDICT), call(n=2, verdict=STOPPED)], STOPPED),  # a person wants no more of it
+        ([call(verdict=STOPPED), call(n=2, outputs=(FILM,))], None),
     ],
 )
 def test_a_job_is_done_when_anything_came_of_it(calls: list[Generation], verdict: Verdict | None) -> None:
@@ -185,64 +189,6 @@ def test_a_job_without_reason_or_result_is_a_bug_of_ours() -> None:
     assert found is not None
     assert found.code == "internal"
     assert verdict_of(job(verdict=VERDICT), [call()]) == VERDICT
-
-
-COLLECT = Verdict("collect", "retries.exhausted", "No room.", retryable=True)
-PAID = call(
-    state=S.FAILED,
-    task_id="t1",
-    verdict=COLLECT,
-    credits=60,
-    submitted_at=NOW - 90,
-    ended_at=NOW - 50,
-    tries=1,
-    attempt=5,
-)
-
-
-def revived(was: Job, before: Generation, **changes: Any) -> tuple[Job, Generation]:
-    fresh = job("new", **{"name": "cat", "wish": "w", **changes})
-    return revive(fresh, call("new", due_at=NOW + 7), was=was, before=before)
-
-
-WAS = job("old", name="cat", wish="w", state=S.FAILED, place=Place.FAILED, accepted_at=NOW - 100, sweeps=2)
-
-
-def test_what_was_paid_for_and_finished_is_only_fetched() -> None:
-    back, again = revived(WAS, PAID)
-    assert (back.id, back.accepted_at, back.sweeps, back.state) == ("old", NOW - 100, 2, S.COLLECTING)
-    assert (again.state, again.task_id, again.attempt, again.verdict) == (S.COLLECTING, "t1", 0, None)
-    assert (again.credits, again.due_at) == (60, NOW + 7)
-
-
-def test_another_wish_is_paid_for_and_keeps_what_it_has_cost() -> None:
-    _, again = revived(WAS, PAID, wish="another")
-    assert (again.state, again.task_id, again.credits, again.job) == (S.READY, None, 60, "old")
-    assert charged([again]) == "yes"
-
-
-def test_what_is_fetched_again_follows_nobody() -> None:
-    back, _ = revived(WAS, PAID, duplicate_of="other")
-    assert (back.state, back.duplicate_of) == (S.COLLECTING, None)
-
-
-def test_what_failed_before_its_output_was_there_is_paid_anew() -> None:
-    failed = call(state=S.FAILED, task_id="t1", verdict=VERDICT, submitted_at=NOW - 9, ended_at=NOW - 5)
-    _, again = revived(WAS, failed)
-    assert (again.state, charged([again])) == (S.READY, "no")
-
-
-def test_a_doubtful_call_that_comes_back_stays_doubtful_in_its_records() -> None:
-    held = call(state=S.HELD, verdict=doubt("reset"), submitted_at=NOW - 9, tries=1)
-    refused = call("new", state=S.RETIRING, verdict=VERDICT)
-    _, again = revive(job("new", state=S.RETIRING, verdict=VERDICT), refused, was=WAS, before=held)
-    assert (again.state, charged([again])) == (S.RETIRING, "unknown")
-
-
-def test_a_refused_comer_back_is_refused_though_it_was_paid_for() -> None:
-    refused = call("new", state=S.RETIRING, verdict=VERDICT)
-    back, again = revive(job("new", state=S.RETIRING, verdict=VERDICT), refused, was=WAS, before=PAID)
-    assert (back.state, again.state, again.credits) == (S.RETIRING, S.RETIRING, 60)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from runway_watch.decide import Move
 from runway_watch.job import State, Verdict
 from runway_watch.ledger import Ledger
-from runway_watch.stages.share import shares_failure
+from runway_watch.stages.share import shared_failure
 from tests import samples
 from tests.forked import KILLED, run
 from tests.harness import Runway, Site, eventually, obstruct, picture, sidecar, unique
@@ -341,4 +341,4 @@ def test_a_limit_is_no_part_of_the_wish_and_binds_only_the_drop_that_has_it(site
 def test_a_failure_is_shared_only_if_it_is_about_the_wish(code: str, is_shared: bool) -> None:
     verdict = Verdict("poll", code, "It did not work.")
     failed = samples.job(state=State.FAILED, verdict=verdict)
-    assert (shares_failure(failed) is not None) is is_shared
+    assert (shared_failure(failed) is not None) is is_shared

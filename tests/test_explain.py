@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,8 @@ def test_an_event_of_another_version_is_told_in_its_own_words() -> None:
 
 def test_what_a_call_may_cost_is_told_by_the_price_list_where_runway_named_no_figure() -> None:
     unknown = call(state=S.HELD, submitted_at=NOW, tries=1)
-    assert facts.charged(job(), [unknown]).endswith("is not known yet (at most 60)")
-    assert facts.charged(job(price=None), [unknown]).endswith("is not known yet")
+    assert facts.charged([unknown]).endswith("is not known yet (at most 60)")
+    assert facts.charged([replace(unknown, price=None)]).endswith("is not known yet")
 
 
 def test_what_a_lost_ledger_was_rebuilt_from_is_told() -> None:
@@ -159,7 +160,6 @@ def around(**changes: Any) -> Around:
         "at_runway": 0,
         "ordered": (),
         "retry": RetrySettings(),
-        "estimate": None,
     }
     return Around(**plain | changes)
 

@@ -21,6 +21,7 @@ LAYERS = (
     {"config", "breaker"},
     # L2: what happens next
     {"decide", "holds", "forecast"},
+    {"reviving"},
     # L3: the adapters, and who does their blocking work
     {"hands"},
     {"inotify", "log", "notify", "timetable", "ledger", "spool", "api"},
@@ -120,7 +121,7 @@ def test_only_the_clock_reads_the_clock() -> None:
 PURE = frozenset(
     {
         *("errors", "job", "letters", "states", "backoff", "breaker", "polling", "settle", "drops", "wish"),
-        *("sidecar", "records", "decide", "holds", "forecast"),
+        *("sidecar", "records", "decide", "reviving", "holds", "forecast"),
     }
 )
 

@@ -18,8 +18,9 @@ from runway_watch.decide import Move
 from runway_watch.errors import LedgerError, LostUpdate
 from runway_watch.job import Generation, Hold, Job, Output, Place, Purse, Reference, State, Verdict
 from runway_watch.ledger import Ledger, file_of
-from runway_watch.ledger.queries import MANY
+from runway_watch.ledger.queue import MANY
 from runway_watch.ledger.rows import from_generation, from_job, to_generation, to_job
+from runway_watch.reviving import Revived
 from runway_watch.states import IllegalMove
 from tests.samples import NOW, VERDICT, call, item, job
 
@@ -374,7 +375,7 @@ def test_a_job_comes_back_by_the_table_and_its_history_goes_on(
 ) -> None:
     there, _ = admitted(ledger, state=was)
     back = job(state=to, place=Place.INBOX, target=Place.PROCESSING, target_name="j1")
-    ledger.readmit(back, call(state=to, task_id="t"), was=there, at=NOW)
+    ledger.readmit(Revived(back, [call(state=to, task_id="t")], {}), was=there, at=NOW)
     assert stands(ledger) == (to, to)
     assert [told["event"] for told in ledger.story("j1")] == ["accepted", event]
 
@@ -394,16 +395,16 @@ def test_nothing_comes_back_from_where_the_table_has_no_way(
     there, _ = admitted(ledger, state=was)
     before = contents(tmp_path)
     with pytest.raises(IllegalMove):
-        ledger.readmit(job(state=to), call(state=to, task_id="t"), was=there, at=NOW)
+        ledger.readmit(Revived(job(state=to), [call(state=to, task_id="t")], {}), was=there, at=NOW)
     assert contents(tmp_path) == before
 
 
 def test_a_job_that_came_back_already_does_not_come_back_again(ledger: Ledger, tmp_path: Path) -> None:
     there, _ = admitted(ledger, state=S.FAILED)
-    ledger.readmit(job(), call(), was=there, at=NOW)
+    ledger.readmit(Revived(job(), [call()], {}), was=there, at=NOW)
     before = contents(tmp_path)
     with pytest.raises(LostUpdate):
-        ledger.readmit(job(), call(), was=there, at=NOW)
+        ledger.readmit(Revived(job(), [call()], {}), was=there, at=NOW)
     assert contents(tmp_path) == before
 
 
@@ -412,7 +413,7 @@ def test_a_job_that_failed_once_more_does_not_come_back_by_what_was_known_before
 ) -> None:
     there, _ = admitted(ledger, state=S.FAILED)
     with pytest.raises(LostUpdate):
-        ledger.readmit(job(), call(), was=replace(there, finished_at=NOW - 60), at=NOW)
+        ledger.readmit(Revived(job(), [call()], {}), was=replace(there, finished_at=NOW - 60), at=NOW)
     assert stands(ledger) == (S.FAILED, S.FAILED)
 
 
@@ -475,7 +476,7 @@ def test_the_queue_goes_by_priority_then_acceptance_and_skips_what_may_not_go_on
     fill("lowly", S.READY, of_job={"priority": -1})
     fill("tomorrow", S.READY, due_at=NOW + 99)
     fill("travelling", S.READY, of_job={"target": Place.PROCESSING})
-    fill("other", S.READY, of_job={"model": "veo3"})
+    fill("other", S.READY, model="veo3")
     fill("begun", S.UPLOADING)
     fill("loaded", S.UPLOADING, uploaded_at=NOW)
     ready = ledger.queue(S.READY, "gen4.5", at=NOW, limit=9, roots=ROOTS)
@@ -519,7 +520,7 @@ def test_traffic_counts_each_model_by_state(ledger: Ledger, fill: Fill) -> None:
     fill("a", S.READY)
     fill("b", S.READY)
     fill("c", S.RUNNING)
-    fill("d", S.SUBMITTING, of_job={"model": "veo3"})
+    fill("d", S.SUBMITTING, model="veo3")
     fill("e", S.DONE)
     fill("f", S.HELD)
     assert ledger.traffic(at=NOW, roots=ROOTS) == {
@@ -612,7 +613,7 @@ def test_the_next_in_a_long_queue_are_found_by_an_index(ledger: Ledger) -> None:
     queue, transit, followers, called = plans
     assert "SEARCH jobs USING INDEX jobs_followers (root=? AND state=?)" in followers
     assert "SEARCH jobs USING INDEX jobs_name (root=? AND folder=? AND name=?)" in called
-    assert "jobs USING INDEX jobs_queue (state=? AND model=?)" in queue
+    assert "generations USING INDEX generations_queue (state=? AND model=?)" in queue
     assert "TEMP B-TREE FOR ORDER BY" not in queue  # the first are found without a look at the rest
     assert "jobs USING INDEX jobs_in_transit" in transit
     assert "TEMP B-TREE FOR ORDER BY" not in transit
@@ -913,7 +914,7 @@ def test_what_comes_back_follows_whoever_asks_for_the_same_by_now(ledger: Ledger
     fill("running", S.RUNNING, of_job={"wish": "w"})
     was = job("failed", state=S.FAILED, wish="w")
     back = replace(one, state=S.READY)
-    written = ledger.readmit(job("failed", wish="w"), back, was=was, at=NOW, roots=ROOTS)
+    written = ledger.readmit(Revived(job("failed", wish="w"), [back], {}), was=was, at=NOW, roots=ROOTS)
     assert (written.duplicate_of, leader_of(ledger, "failed")) == ("running", "running")
 
 

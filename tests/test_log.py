@@ -179,7 +179,7 @@ def test_a_line_says_the_consequence(
 def test_the_end_of_a_job_is_a_line_of_its_own() -> None:
     stream = io.StringIO()
     log.set_up(LogSettings(format="json"), stream)
-    log.ending(job(state=S.FAILED, verdict=VERDICT, finished_at=NOW + 12.34), was=S.RETIRING, charged=0)
+    log.ending(job(state=S.FAILED, verdict=VERDICT, finished_at=NOW + 12.34), [call()], was=S.RETIRING)
     line = json.loads(stream.getvalue())
     told = line["event"], line["level"], line["code"], line["seconds"]
     assert told == (

@@ -277,7 +277,14 @@ def test_a_crash_at_any_statement_leaves_the_old_version_whole(old: Path) -> Non
 
 SINCE = {
     3: ["DROP INDEX jobs_followers"],
-    4: ["ALTER TABLE generations DROP COLUMN remarks"],
+    4: [
+        "DROP INDEX generations_queue",
+        *(
+            f"ALTER TABLE generations DROP COLUMN {column}"
+            for column in ("remarks", "asks", "model", "price", "priority", "accepted_at")
+        ),
+        "CREATE INDEX jobs_queue ON jobs (state, model, priority DESC, accepted_at)",
+    ],
 }
 """What takes away what a version has more than the one before."""
 
@@ -285,7 +292,9 @@ SINCE = {
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_ledger_of_a_later_version_gets_what_it_lacks(tmp_path: Path, version: int) -> None:
     file = tmp_path / "ledger.sqlite3"
-    Ledger(f"sqlite:///{file}").close()
+    with Ledger(f"sqlite:///{file}") as ledger:
+        new = job("j1", model="veo3", price=77, priority=5, accepted_at=NOW + 3)
+        ledger.admit([(new, [call("j1", model="veo3", price=77)])])
     whole = shape(file)
     with closing(sqlite3.connect(file)) as db:
         for statement in (each for since, all_of in SINCE.items() if since > version for each in all_of):
@@ -296,3 +305,5 @@ def test_a_ledger_of_a_later_version_gets_what_it_lacks(tmp_path: Path, version:
     Ledger(f"sqlite:///{file}").close()
     assert shape(file) == whole
     assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [(str(VERSION),)]
+    found = rows(file, "SELECT asks, model, price, priority, accepted_at FROM generations")
+    assert found == [("{}", "veo3", 77, 5, NOW + 3)]

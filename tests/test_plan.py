@@ -79,7 +79,8 @@ def known(site: Site) -> Ledger:
 def admit(site: Site, name: str, state: State = State.READY, **changes: Any) -> tuple[Job, Generation]:
     """A job in the ledger of a site, and its generation; `at` is when it is due."""
     changes, due = dict(changes), changes.pop("due", samples.NOW - 1e9)
-    call = {word: changes.pop(word) for word in ("started_at", "verdict") if word in changes}
+    call: dict[str, Any] = {word: changes.pop(word) for word in ("started_at", "verdict") if word in changes}
+    call |= {"price": changes["price"]} if "price" in changes else {}
     item = samples.item(name=name)
     job = samples.job(name, root=str(site.root), state=state, inputs=(item,), **changes)
     pair = job, samples.call(name, state, due_at=due, **call)

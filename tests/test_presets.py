@@ -1,6 +1,6 @@
 """Defaults of watches and folders: who wins, what is left out, and whose fault it is when one is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,9 @@ def looked(where: Spool, before: Survey | None = None, *, now: float = 100.0, **
     return survey(where, watch, before.known if before else Known(), now)
 
 
-def judged(where: Spool, *, strict: bool = True, **defaults: Any) -> tuple[Job, Generation, Effective]:
+def judged(
+    where: Spool, *, strict: bool = True, **defaults: Any
+) -> tuple[Job, Sequence[Generation], Effective]:
     """The one drop in the inbox, by the daemon's own look and admission, and its request with the origins."""
     found = looked(where, settle_seconds=0.0, defaults=defaults)
     [candidate] = found.candidates

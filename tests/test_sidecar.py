@@ -266,7 +266,7 @@ def job_problems(text: str) -> tuple[str, ...]:
     [
         ("prioritty = 1", "`job.prioritty`: unknown; did you mean `priority`?"),
         ("maxcredits = 1", "`job.maxcredits`: unknown; did you mean `max_credits`?"),
-        ("zzz = 1", "`job.zzz`: unknown; known are operation, priority, not_before"),
+        ("zzz = 1", "`job.zzz`: unknown; known are operation, priority, variations, not_before"),
         ('priority = "high"', "`job.priority`: Input should be a valid integer"),
         ("priority = true", "`job.priority`: "),
         ("priority = 1000001", "`job.priority`: "),

@@ -8,7 +8,7 @@ clock, no network, no files but the package's own.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runway_watch.catalogue import awaiting, media, prices
+from runway_watch.catalogue import awaiting, media, prices, shapes
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
@@ -38,6 +38,7 @@ __all__ = [
     "resolve",
     "served",
     "sift",
+    "takes",
     "unfold",
     "unknown",
     "wire",
@@ -138,6 +139,13 @@ def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> 
         KeyError: an unknown operation, or a `file:NAME` without a URI.
     """
     return body(served(operation), params, uris)
+
+
+def takes(operation: str, params: Mapping[str, Any], name: str) -> bool:
+    """Whether the model that complete parameters name has a parameter; False where nobody knows."""
+    row = find(operation)
+    shape = None if row is None else shapes.shape_for(row.params, params)
+    return shape is not None and name in shapes.fields(shape)
 
 
 def price(operation: str, params: Mapping[str, Any], media: Mapping[str, MediaFacts] | None = None) -> Price:

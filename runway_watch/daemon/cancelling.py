@@ -1,7 +1,8 @@
 """Cancel: a job stops and its files go to failed/; at Runway too, as long as that gives the credits back.
 
 A task that Runway has begun to work on costs the same whether it is stopped or not. It is left to finish,
-so that `retry` can still fetch what was paid for.
+so that `retry` can still fetch what was paid for. Where one of several generations has brought something, the
+job is done with that: nothing could be fetched later, so that what is paid for goes on.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.moves import insist
 from runway_watch.decide import STAGE_OF, Move, fail
 from runway_watch.errors import ApiError, LostUpdate
-from runway_watch.job import Generation, Job, Place, State, Verdict
+from runway_watch.job import Generation, Job, Place, State, Verdict, asked
 from runway_watch.records import charged
 
 _OVER = (State.DONE, State.FAILED, State.CANCELLED, State.RETIRING)
@@ -24,6 +25,7 @@ _SAME_MOMENT = 2.0
 """Seconds from the question to the end of the deletion, within which what waited for a slot is taken to have
 waited to its end. Runway does not tell what it deleted, and cannot be asked about it any more."""
 
+_FINISHED = "Runway has finished it, or what is paid for belongs to something that has: not cancelled"
 _HINT = "`runway-watch retry`, or moving the files to the inbox, begins it anew."
 _HINT_FREE = f"It had not begun, so it should cost nothing; Runway's usage page has the last word. {_HINT}"
 _HINT_UNKNOWN = f"Runway deleted it; whether it had begun, and cost anything, its usage page says. {_HINT}"
@@ -54,17 +56,24 @@ async def cancel(bench: Bench, job_id: str) -> bool:
     job, calls = found
     if job.target is Place.PROCESSING or any(call.state is State.SUBMITTING for call in calls):
         return False
-    moves = [(job, call, await _end(bench, job, call)) for call in calls if call.state not in _OVER]
-    if any(move is None for _, _, move in moves):
-        log.say("job.finished", job=job.id, path=job.path, message="Runway has finished it: not cancelled")
-        return True
+    ends = [(call, await _end(bench, job, call)) for call in calls if call.state not in _OVER]
+    moves = [(asked(job, call), call, move) for call, move in ends if move is not None]
+    if len(moves) < len(ends) or any(call.outputs for call in calls):
+        moves = [planned for planned in moves if not _is_paid_for(planned[2])]
+    if len(moves) < len(ends):
+        log.say("job.finished", job=job.id, path=job.path, message=_FINISHED)
     try:
-        await insist(bench, [(job, call, move) for job, call, move in moves if move is not None])
+        await insist(bench, moves)
     except LostUpdate:
         return False  # something was committed just before it was broken off
     await file_away(bench, job)
     bench.wake()
     return True
+
+
+def _is_paid_for(move: Move) -> bool:
+    """Whether what ends so has a result at Runway, now or later."""
+    return bool(move.changes["verdict"].stage == "collect")
 
 
 async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:

@@ -1,5 +1,7 @@
 """Calls in doubt: what a person needs to decide about them, written beside the files."""
 
+from dataclasses import replace
+
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.decide import UNCERTAIN
@@ -21,9 +23,15 @@ async def post_record(bench: Bench, job: Job) -> None:
     if found is None or found[0].state is not State.HELD:
         return
     job, spool = found[0], bench.spool(job)
-    call = next(call for call in found[1] if call.state is State.HELD)
+    calls = [call for call in found[1] if call.state is State.HELD]
+    call = calls[0]
     assert call.verdict is not None
-    text = held(job, call.verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
+    verdict = call.verdict
+    if len(found[1]) > 1:
+        which = ", ".join(str(each.n) for each in calls)
+        message = f"Generation {which} of {len(found[1])}: {verdict.message}"
+        verdict = replace(verdict, message=message)
+    text = held(job, verdict, since=call.submitted_at or clock.now(), evidence=call.evidence)
     try:
         await spool.hands(spool.record, job, HELD, text, target=False)
         if job.told_at is None and await spool.hands(spool.present, job, job.place, job.name):
@@ -33,15 +41,20 @@ async def post_record(bench: Bench, job: Job) -> None:
 
 
 async def add_evidence(bench: Bench) -> None:
-    """Add to each call in doubt how the account stood after it. Does nothing while Runway cannot be asked."""
+    """Add to each call in doubt how the account stood after it. Does nothing while Runway cannot be asked.
+
+    Where nobody has been told yet that a job is held, that is made up for.
+    """
     for job, call in await bench.clerk(bench.ledger.in_state, State.HELD):
+        if job.told_at is None and job.state is State.HELD and job.root in bench.keeper.there:
+            await post_held(bench, job)
         began = call.submitted_at or 0.0
         doubtful = call.verdict is not None and call.verdict.code == UNCERTAIN
         if not doubtful or "balance_after" in call.evidence or bench.account.looked_at <= began:
             continue
         evidence = {**call.evidence, **bench.purser.after(job)}
         since = evidence.get("looked_before", began)
-        evidence |= await bench.clerk(bench.ledger.begun_between, since, bench.account.looked_at, but=job.id)
+        evidence |= await bench.clerk(bench.ledger.begun_between, since, bench.account.looked_at, but=call)
         try:
             await bench.clerk(bench.ledger.note, call, {"evidence": evidence})
         except LostUpdate:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
+from runway_watch.daemon.doubts import post_record
 from runway_watch.daemon.moves import insist
 from runway_watch.decide import Move, decide, verdict_of
 from runway_watch.errors import SpoolError
@@ -25,6 +26,8 @@ async def file_away(bench: Bench, job: Job) -> None:
     """File a job all of whose generations have ended. Trouble leaves it `retiring`, due again later."""
     async with bench.lock(job.root):
         found = await bench.clerk(bench.ledger.job, job.id)
+        if found is not None and found[0].state is State.HELD:  # nothing else of it goes on any more
+            await post_record(bench, found[0])
         if found is None or found[0].state is not State.RETIRING:
             return
         job, calls = found
@@ -40,7 +43,7 @@ async def file_away(bench: Bench, job: Job) -> None:
         is_free = not any(call.tries for call in calls)  # then to drop it again costs nobody anything twice
         told = is_free or (isinstance(outcome, Done) and not outcome.facts["missing"])
         over = await bench.clerk.insist(bench.ledger.retire, job, calls, at=clock.now(), told=told)
-    log.ending(over, was=State.RETIRING, charged=sum(call.credits for call in calls))
+    log.ending(over, calls, was=State.RETIRING)
 
 
 async def _move(bench: Bench, job: Job, calls: Sequence[Generation]) -> tuple[Job, Outcome]:

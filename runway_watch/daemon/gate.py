@@ -12,7 +12,7 @@ from runway_watch.daemon.moves import Planned, commit
 from runway_watch.daemon.work import Work, key_of
 from runway_watch.decide import NO_REASON, Move, fail
 from runway_watch.holds import ALL, Facts, barrier, unaffordable
-from runway_watch.job import Generation, Job, State
+from runway_watch.job import Generation, Job, State, Verdict
 
 _STALE = Move("stale", {"uploaded_at": None, "due_at": 0.0})
 """One of its media has lain at Runway for too long: it is due for another upload."""
@@ -113,8 +113,7 @@ class Gate:
         """The move of the next in the queue, None when a hold bars it; the facts with its price reserved."""
         terms = await self._bench.purser.terms(job)
         price = terms["price"]
-        verdict = unaffordable(job, price=price, per_job=self._bench.settings.budget.credits_per_job)
-        if verdict is not None:
+        if (verdict := await self._too_dear(job)) is not None:
             return fail(verdict, now=facts.now), facts
         hold = barrier(job, facts, **terms)
         if hold is not None:
@@ -126,6 +125,14 @@ class Gate:
         loads[key_of(call)] = lying
         known = {"estimated": price, "charged": None, "evidence": self._bench.purser.before(job)}
         return Move("submit", {**known, **NO_REASON}), facts.spending(price or 0)
+
+    async def _too_dear(self, job: Job) -> Verdict | None:
+        """The verdict on a job that may cost more than it may by now: all of its generations together."""
+        per_job = self._bench.settings.budget.credits_per_job
+        if not per_job and job.options.get("max_credits") is None:
+            return None
+        price = await self._bench.purser.together(job.id)
+        return unaffordable(job, price=price, per_job=per_job)
 
     async def _queue(self, state: State, model: str, now: float, room: int) -> list[Pair]:
         if room <= 0:

@@ -120,7 +120,7 @@ class Inbox:
 
     def _unchanged(self, admitted: list[Judged]) -> list[Judged]:
         """Those whose files are still what was judged; the others are looked at again."""
-        return [(job, call) for job, call in admitted if self.spool.is_unchanged(job)]
+        return [(job, calls) for job, calls in admitted if self.spool.is_unchanged(job)]
 
     def _judge(self, candidate: Candidate) -> Judged | Waits:
         self.alive_at, now = clock.monotonic(), clock.now()
@@ -135,11 +135,11 @@ class Inbox:
 
     async def _move_in(self, admitted: list[Judged]) -> None:
         """Commit, move, commit: what was refused goes to failed/ by way of its retirement."""
-        earlier, taken, unclear = await were_here(self.bench, self.spool, [job for job, _ in admitted])
-        admitted = [(job, call) for job, call in admitted if job.id not in unclear]
-        jobs = await self.spool.hands(lambda: [self._aim(job, taken) for job, _ in admitted])
-        aimed = list(zip(jobs, [call for _, call in admitted], strict=True))
-        written = await write_down(self.bench, self.spool, aimed, earlier)
+        back = await were_here(self.bench, self.spool, [job for job, _ in admitted])
+        admitted = [(job, calls) for job, calls in admitted if job.id not in back.unclear]
+        jobs = await self.spool.hands(lambda: [self._aim(job, back.taken) for job, _ in admitted])
+        aimed = list(zip(jobs, [calls for _, calls in admitted], strict=True))
+        written = await write_down(self.bench, self.spool, aimed, back)
         for job in written:
             tell_shared(job)
             _tell(job)

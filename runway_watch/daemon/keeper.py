@@ -28,7 +28,7 @@ from runway_watch.holds import (
     is_over,
     standing,
 )
-from runway_watch.job import Hold, State
+from runway_watch.job import Hold, State, asked
 from runway_watch.ledger import Ledger
 from runway_watch.log import say
 from runway_watch.states import AT_RUNWAY, WAITING
@@ -176,12 +176,13 @@ class Keeper:
         if hold.job is None:
             return is_over(hold, facts)
         found = await self._clerk(self._ledger.job, hold.job)
-        if found is None or found[0].state not in WAITING or found[0].root not in self._roots:
+        waiting = [] if found is None else [asked(found[0], c) for c in found[1] if c.state in WAITING]
+        if found is None or not waiting or found[0].root not in self._roots:
             return True
         if hold.reason == "credits" and hold.until is not None:  # Runway's own word
             return is_over(hold, facts)
-        again = barrier(found[0], facts, **await self._purser.terms(found[0]))
-        return again is None or again.name != hold.name
+        again = [barrier(job, facts, **await self._purser.terms(job)) for job in waiting]
+        return not any(barred is not None and barred.name == hold.name for barred in again)
 
     async def begin(self, hold: Hold) -> None:
         """Begin a hold; one that is open already is told in its new words only in `status`."""

@@ -22,6 +22,8 @@ async def commit(bench: Bench, moves: Sequence[Planned]) -> list[Generation]:
 
 async def insist(bench: Bench, moves: Sequence[Planned]) -> list[Generation]:
     """Write down what has happened: the ledger has to take it, however long that takes. Raises LostUpdate."""
+    if not moves:
+        return []
     now = clock.now()
     moved = await bench.clerk.insist(bench.ledger.move, [(call, move) for _, call, move in moves], at=now)
     _tell(moves, moved, now)

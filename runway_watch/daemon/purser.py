@@ -8,9 +8,9 @@ from runway_watch.config import Settings
 from runway_watch.daemon.account import Account
 from runway_watch.daemon.clerk import Clerk
 from runway_watch.errors import ConfigError
-from runway_watch.holds import Facts, Room
+from runway_watch.holds import Facts, Room, total
 from runway_watch.hours import Hours
-from runway_watch.job import Generation, Job
+from runway_watch.job import Generation, Job, asked
 from runway_watch.ledger import Ledger
 
 
@@ -32,9 +32,20 @@ class Purser:
         return Facts(now, self._hours, self._budget, purse, self._account.balance, self.rooms)
 
     async def terms(self, job: Job) -> dict[str, Any]:
-        """What `barrier` has to know of a job: the most that it may cost, and how long its kind takes."""
+        """What `barrier` has to know of a generation: the most that it may cost, how long its kind takes.
+
+        Args:
+            job: as the generation wants it.
+        """
         usual = polling.usual(await self._clerk(self._ledger.durations, job.kind))
         return {"price": await self._clerk(self._ledger.most, job), "usual": usual}
+
+    async def together(self, job_id: str) -> int | None:
+        """The most that all generations of a job may cost together; None where one's price is not known."""
+        found = await self._clerk(self._ledger.job, job_id)
+        calls = [] if found is None else [asked(found[0], call) for call in found[1]]
+        prices = [await self._clerk(self._ledger.most, job) for job in calls]
+        return total(prices)
 
     async def learn(self, job: Job, call: Generation) -> None:
         """Remember what Runway said that a call may cost."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from runway_watch import catalogue, clock, drops
+from runway_watch.decide import CANCELLED
 from runway_watch.job import MEDIA_SUFFIXES, Generation, Input, Job, Output, Place, Reference, State, Verdict
 from runway_watch.ledger.restoring import Restored
 from runway_watch.records import Record
@@ -42,7 +43,7 @@ def restored(record: Record, root: Path, place: Place, listing: Listing, name: s
         target_name=None,
         state=_state(verdict),
         operation=record.operation,
-        model=str(record.request.get("model", "")),
+        model=", ".join(dict.fromkeys(_model(record, told) for told in record.generation or [Call()])),
         params=record.request,
         options={},
         inputs=inputs,
@@ -77,16 +78,20 @@ def _calls(record: Record, finished: float) -> list[Call]:
 def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Generation:
     submitted = _seconds(told.submitted_at or record.submitted_at)
     outputs = tuple(_outputs(job, n, told, listing))
-    state, verdict = job.state, job.verdict
-    if state is State.DONE and not outputs and told.failure_code:  # another one of its generations worked
-        state = State.FAILED
-        verdict = Verdict("poll", "task.internal", "It failed.", failure_code=told.failure_code)
+    state, verdict = job.state, told.verdict or job.verdict
+    if state is State.DONE and not outputs and (told.code or told.failure_code):  # another one worked
+        failed = Verdict("poll", "task.internal", "It failed.", failure_code=told.failure_code)
+        verdict = told.verdict or failed
+        state = State.CANCELLED if verdict.code == CANCELLED else State.FAILED
     # What has outputs has come to an end, even if nobody knows when.
     seconds = 0.0 if told.seconds is None and outputs else told.seconds
     return Generation(
         job=job.id,
         n=n,
         state=state,
+        asks=told.request,
+        model=_model(record, told),
+        price=job.price if len(record.generation) < 2 else None,
         task_id=told.task_id,
         status=told.status,
         credits=told.credits,
@@ -98,6 +103,10 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
         outputs=outputs,
         verdict=verdict,
     )
+
+
+def _model(record: Record, told: Call) -> str:
+    return str(told.request.get("model", record.request.get("model", "")))
 
 
 def _outputs(job: Job, n: int, told: Call, listing: Listing) -> Iterator[Output]:

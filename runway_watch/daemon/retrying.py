@@ -3,20 +3,20 @@
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
-from runway_watch.daemon.moves import commit
-from runway_watch.decide import Move, may_sweep, revive
+from runway_watch.daemon.releasing import release
+from runway_watch.decide import may_sweep
 from runway_watch.errors import RunwayWatchError, SpoolError
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.job import Job, Place, State
 from runway_watch.log import say
 from runway_watch.records import error as error_record
+from runway_watch.reviving import Revived, revive
 from runway_watch.settle import Sight
-from runway_watch.spool import ERROR, HELD, Spool
+from runway_watch.spool import ERROR, Spool
 from runway_watch.stages.admit import Judged
 from runway_watch.stages.again import judge_again, sights_of
 from runway_watch.stages.desk import Desk, Waits
@@ -44,7 +44,7 @@ async def _sweep_one(bench: Bench, job: Job) -> bool:
         if await _is_mended(bench, job):
             return await _bring_back(bench, replace(job, sweeps=0))
         if may_sweep(job, sweeps=bench.settings.retry.sweeps):
-            return await _bring_back(bench, replace(job, sweeps=job.sweeps + 1))
+            return await _bring_back(bench, replace(job, sweeps=job.sweeps + 1), swept=True)
     except RunwayWatchError as error:
         say("sweep.refused", level="warning", job=job.id, path=job.path, message=str(error))
     return False
@@ -58,58 +58,43 @@ async def retry(bench: Bench, job_id: str) -> bool:
     job, calls = found
     if job.root in bench.keeper.away:
         raise SpoolError(bench.keeper.away[job.root])
-    if job.state is State.HELD:
+    if any(call.state is State.HELD for call in calls):  # others of it may still be at work
         async with bench.lock(job.root):
-            await _release(bench, job, calls)
+            await release(bench, job)
         return True
     return job.state in (State.FAILED, State.CANCELLED) and await _bring_back(bench, job)
 
 
-async def _release(bench: Bench, job: Job, calls: list[Generation]) -> None:
-    now = clock.now()
-    changes: dict[str, Any] = {
-        "due_at": now,
-        "attempt": 0,
-        "verdict": None,
-        "uploaded_at": None,
-        "evidence": {},
-    }
-    spool = bench.spool(job)
-    moves = [(job, call, Move("release", changes)) for call in calls if call.state is State.HELD]
-    await commit(bench, moves)
-    await spool.hands(spool.withdraw, job, HELD, place=job.place, name=job.name)
-    bench.wake()
-
-
-async def _bring_back(bench: Bench, was: Job) -> bool:
+async def _bring_back(bench: Bench, was: Job, *, swept: bool = False) -> bool:
     """Look at a failed job's files anew where they lie, and take them back to work if they are good."""
     spool = bench.spool(was)
-    before = (await bench.clerk(bench.ledger.calls, was.id))[0]
+    before = await bench.clerk(bench.ledger.calls, was.id)
     async with bench.lock(was.root):
         judged = await spool.hands(_judge, bench, spool, was)
         if judged is None:
             await bench.clerk(bench.ledger.swept, was)
             return False
-        judged_job, judged_call = judged
-        job, call = revive(judged_job, judged_call, was=was, before=before)
+        revived = revive(*judged, was=was, before=before, swept=swept)
+        job = revived.job
         if job.verdict is not None:
             await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
-            record = error_record(job, [before], job.verdict)
+            record = error_record(job, before, job.verdict)
             await spool.hands(spool.record, was, ERROR, record, target=False)
             say("job.refused", level="warning", job=was.id, path=was.path, code=job.verdict.code)
             return False
-        await _return(bench, spool, job, call, was=was)
-    log.transition(job, before, call, event="release", now=clock.now())
+        await _return(bench, spool, revived, was=was)
+    log.returned(was, revived.job, revived.calls, now=clock.now())
     bench.wake()
     return True
 
 
-async def _return(bench: Bench, spool: Spool, job: Job, call: Generation, *, was: Job) -> None:
+async def _return(bench: Bench, spool: Spool, revived: Revived, *, was: Job) -> None:
+    job = revived.job
     suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.dropped_as)
     name = await spool.hands(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
-    job = replace(job, target=Place.PROCESSING, target_name=name)
+    back = replace(revived, job=replace(job, target=Place.PROCESSING, target_name=name))
     now, roots = clock.now(), set(bench.spools)
-    job = await bench.clerk(bench.ledger.readmit, job, call, was=was, at=now, roots=roots)
+    job = await bench.clerk(bench.ledger.readmit, back, was=was, at=now, roots=roots)
     tell_shared(job)
     await spool.hands(spool.withdraw, was, ERROR, place=Place.FAILED, name=was.name)
     await spool.hands(spool.carry, job)

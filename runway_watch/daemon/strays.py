@@ -5,7 +5,7 @@ decides, and counts as if it had been paid for. Nothing is sent again by itself.
 where it is, and is told of.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -161,25 +161,26 @@ def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restor
         _unknown(spool, candidate.folder, candidate.group.files, found.why)
         return None
     taken.add(own)
-    job, call = found
+    job, calls = found
     since = _seconds(record.since if record else None) or now
-    call = replace(call, submitted_at=since, tries=1, due_at=now, doubted=job.price or 0)
-    return _held(job, call, record)
+    sent = [replace(c, submitted_at=since, tries=1, due_at=now, doubted=c.price or 0) for c in calls]
+    return _held(job, sent, record)
 
 
-def _held(job: Job, call: Generation, record: Record | None) -> Restored:
+def _held(job: Job, calls: Sequence[Generation], record: Record | None) -> Restored:
     """It may have been paid for. What cannot be sent again as it is now is filed in failed/, with both."""
     if job.verdict is not None:
         message = f"{job.verdict.message} And nobody knows whether it was paid for: {LOST}."
         verdict = replace(job.verdict, message=message, retryable=False)
-        return Restored(replace(job, verdict=verdict), [replace(call, verdict=verdict)], doubtful=True)
+        failed = [replace(call, verdict=verdict) for call in calls]
+        return Restored(replace(job, verdict=verdict), failed, doubtful=True)
     verdict = doubt(LOST)
     evidence = {}
     if record is not None and record.verdict is not None and record.code == UNCERTAIN:
         verdict, evidence = record.verdict, record.evidence
     job = replace(job, state=State.HELD)
-    call = replace(call, state=State.HELD, verdict=verdict, evidence=evidence)
-    return Restored(job, [call], doubtful=True)
+    held = [replace(call, state=State.HELD, verdict=verdict, evidence=evidence) for call in calls]
+    return Restored(job, held, doubtful=True)
 
 
 def _tell(one: Restored) -> None:

@@ -14,7 +14,7 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.naming import new_id
 from runway_watch.drops import Group
 from runway_watch.errors import NameTaken, Refusal, SpoolError
-from runway_watch.job import Generation, Job, Output, Place, State
+from runway_watch.job import Output, Place, State
 from runway_watch.log import say
 from runway_watch.records import result
 from runway_watch.spool import RESULT, Listing, Spool, digest_of, inventory
@@ -59,10 +59,14 @@ def _write(bench: Bench, spool: Spool, listing: Listing, group: Group) -> None:
     found = admit(Candidate(listing.path, group, listing.files, layers), desk=desk, job_id=new_id(at))
     if isinstance(found, Waits) or found[0].verdict is not None:
         return
-    job = found[0]
+    job, wanted = found
+    shares = _shares(names, len(wanted))
     try:
-        call = _call(spool, job, listing, names, at)
-        spool.record(job, RESULT, result(job, [call], {1: names}, at=at), target=False)
+        calls = [
+            replace(call, state=State.DONE, submitted_at=at, tries=1, outputs=_outputs(spool, listing, own))
+            for call, own in zip(wanted, shares, strict=False)
+        ]
+        spool.record(job, RESULT, result(job, calls, dict(enumerate(shares, 1)), at=at), target=False)
     except (Refusal, NameTaken):
         return  # no output of ours but a link or a pipe; or what has the record's name is no file
     message = "it was filed without a record: one is written, and what it cost is not known"
@@ -74,10 +78,18 @@ def _is_of(name: str, group: Group) -> bool:
     return found is not None and found["name"] == group.name
 
 
-def _call(spool: Spool, job: Job, listing: Listing, names: list[str], at: float) -> Generation:
+def _shares(names: list[str], count: int) -> list[list[str]]:
+    """The names for each generation; where they do not come out even, nobody knows, and the first has all."""
+    if len(names) % count:
+        return [names]
+    each = len(names) // count
+    return [names[k : k + each] for k in range(0, len(names), each)]
+
+
+def _outputs(spool: Spool, listing: Listing, names: list[str]) -> tuple[Output, ...]:
     outputs = []
     for name in names:
         with spool.in_place(Place.DONE, drops.join(listing.path, name), shared=True) as file:
             sha256 = digest_of(file)
         outputs.append(Output("", PurePosixPath(name).suffix, sha256, listing.files[name].size))
-    return Generation(job.id, 1, State.DONE, submitted_at=at, tries=1, outputs=tuple(outputs))
+    return tuple(outputs)

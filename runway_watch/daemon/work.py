@@ -127,7 +127,7 @@ class Work:
             return folder_trouble(error)
 
     async def _collect(self, job: Job, call: Generation) -> Outcome:
-        if job.duplicate_of is not None:
+        if job.duplicate_of is not None and call.task_id is None:
             return await self._share(job, call, job.duplicate_of)
         if call.task_id is None:  # a crash came between its going alone and its move
             return gone("the daemon stopped when it was to run for itself")

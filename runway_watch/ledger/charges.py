@@ -43,22 +43,27 @@ class Charges(Database):
         with self._reading() as db:
             return Purse(*(db.scalar(query) or 0 for query in queries))
 
-    def begun_between(self, since: float, until: float, *, but: str) -> dict[str, int]:
-        """Paid calls of other jobs that may have changed the account between two looks at it."""
+    def begun_between(self, since: float, until: float, *, but: Generation) -> dict[str, int]:
+        """Other paid calls that may have changed the account between two looks at it."""
         c = charges.c
-        others = (c.job != but) & (c.at <= until) & (func.coalesce(c.answered_at, until) >= since)
+        others = ((c.job != but.job) | (c.n != but.n)) & (c.at <= until)
+        others &= func.coalesce(c.answered_at, until) >= since
         query = select(func.count(), func.sum(_COUNTS)).where(others)
         with self._reading() as db:
             count, most = db.execute(query).one()
         return {"other_calls": count, "other_credits": most or 0}
 
     def most(self, job: Job) -> int | None:
-        """The most that a job's next call may cost: Runway's word for its like, else the price list's."""
+        """The most that a generation may cost: Runway's word for its like, else the price list's.
+
+        Args:
+            job: as the generation wants it, see `job.asked`.
+        """
         estimate = self.estimate(job)
         return job.price if estimate is None else estimate
 
     def estimate(self, job: Job) -> int | None:
-        """What Runway said last time that a request like this job's may cost at the most."""
+        """What Runway said last time that a request like this may cost at the most."""
         kind = price_kind(job.operation, job.params, job.price)
         with self._reading() as db:
             return db.scalar(select(estimates.c.credits).where(estimates.c.kind == kind))

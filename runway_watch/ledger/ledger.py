@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from runway_watch.decide import Move
 from runway_watch.errors import LostUpdate
@@ -19,19 +19,22 @@ from runway_watch.ledger.charges import Charges
 from runway_watch.ledger.holding import Holding
 from runway_watch.ledger.memory import Memory
 from runway_watch.ledger.moments import Moments
-from runway_watch.ledger.rows import from_generation, from_job, plain
+from runway_watch.ledger.queue import Queue
+from runway_watch.ledger.rows import from_job, plain, row_of
+from runway_watch.ledger.schema import charges as charged
 from runway_watch.ledger.schema import generations, history, jobs
 from runway_watch.ledger.sharing import Sharing
+from runway_watch.reviving import Revived
 from runway_watch.states import advance, of_job
 
 _NOTED = ("task_id", "attempt", "reason", "message", "credits", "status")
 """Values that the history keeps of a move."""
 
-_RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
+RETURNS = {State.RETIRING: "fail", State.COLLECTING: "recollect"}
 """How a job that was over comes back, by where it goes; to anywhere else it is released."""
 
 
-class Ledger(Sharing, Moments, Memory, Charges, Holding):
+class Ledger(Queue, Sharing, Moments, Memory, Charges, Holding):
     """An open ledger; see `Database` for how it is opened."""
 
     def admit(
@@ -58,13 +61,11 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
                     _write(db, written[-1:])
         return [job for job, _ in written]
 
-    def readmit(
-        self, job: Job, call: Generation, *, was: Job, at: float, roots: Collection[str] | None = None
-    ) -> Job:
+    def readmit(self, revived: Revived, *, was: Job, at: float, roots: Collection[str] | None = None) -> Job:
         """Replace a job that is over or held by what its files say now; the history goes on.
 
         Args:
-            job, call: as they are now.
+            revived: as it is now. What its earlier calls cost goes along with them.
             was: the job as it was; one that has ended once more since is another.
             at: the moment.
             roots: those that somebody looks after; None for all.
@@ -76,17 +77,17 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
             LostUpdate: it is not in the state it was believed to be in.
             IllegalMove: it may not come back from there.
         """
-        event = _RETURNS.get(call.state, "release")
+        job, calls = revived.job, revived.calls
+        event = RETURNS.get(job.state, "release")
         advance(was.state, event)
         with self._writing() as db:
-            job = self._joining(db, job, at=max(at, call.due_at), roots=roots)
+            job = self._joining(db, job, at=max(at, calls[0].due_at), roots=roots)
             guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.state == was.state)
             guarded = guarded.where(jobs.c.finished_at.is_not_distinct_from(was.finished_at))
             _exactly_one(db.execute(guarded.values(from_job(job))).rowcount, job.id)
-            one = (generations.c.job == call.job) & (generations.c.n == call.n)
-            _exactly_one(
-                db.execute(update(generations).where(one).values(from_generation(call))).rowcount, job.id
-            )
+            db.execute(delete(generations).where(generations.c.job == job.id))
+            db.execute(insert(generations), [row_of(job, call) for call in calls])
+            _renumber(db, job, revived.heirs)
             _tell(db, job.id, at=at, event=event, was=was.state, state=job.state)
         return job
 
@@ -134,7 +135,7 @@ class Ledger(Sharing, Moments, Memory, Charges, Holding):
         over = {"place": job.target, "name": job.target_name, "target": None, "target_name": None}
         with self._writing() as db:
             for call in calls:
-                self._move(db, call, Move(_ending(call), {}), at)
+                self._move(db, call, Move(ending(call, job), {}), at)
             state = State(db.scalar(select(jobs.c.state).where(jobs.c.id == job.id)) or "")
             told_at = at if told else None
             values = over | {"finished_at": at, "verdict": job.verdict, "told_at": told_at}
@@ -209,8 +210,15 @@ def _write(db: Connection, new: Sequence[tuple[Job, Sequence[Generation]]]) -> N
     if not new:
         return
     db.execute(insert(jobs), [from_job(job) for job, _ in new])
-    db.execute(insert(generations), [from_generation(call) for _, calls in new for call in calls])
+    db.execute(insert(generations), [row_of(job, call) for job, calls in new for call in calls])
     db.execute(insert(history), [_beginning(job) for job, _ in new])
+
+
+def _renumber(db: Connection, job: Job, heirs: Mapping[int, int]) -> None:
+    """Let what earlier calls cost belong to those that go on with them."""
+    if moved := {was: n for was, n in heirs.items() if was != n}:
+        n = case(moved, value=charged.c.n, else_=charged.c.n)
+        db.execute(update(charged).where(charged.c.job == job.id).values(n=n))
 
 
 def _tell(db: Connection, job: str, n: int = 0, **told: Any) -> None:
@@ -232,10 +240,12 @@ def _guarded(generation: Generation) -> Any:
     )
 
 
-def _ending(call: Generation) -> str:
+def ending(call: Generation, job: Job) -> str:
+    """How a generation ends with its job: what was cancelled with others that had failed is cancelled."""
     if call.outputs:
         return "done"
-    return "cancelled" if call.verdict and call.verdict.code == "cancelled" else "failed"
+    verdict = job.verdict or call.verdict
+    return "cancelled" if verdict is not None and verdict.code == "cancelled" else "failed"
 
 
 def _exactly_one(rows: int, job: str) -> None:

@@ -16,7 +16,17 @@ _SINCE_2 = (
     "ALTER TABLE generations ADD COLUMN evidence JSON NOT NULL DEFAULT '{}'",
 )
 
-_SINCE_4 = ("ALTER TABLE generations ADD COLUMN remarks JSON NOT NULL DEFAULT '[]'",)
+_SINCE_4 = (
+    "DROP INDEX IF EXISTS jobs_queue",
+    "ALTER TABLE generations ADD COLUMN remarks JSON NOT NULL DEFAULT '[]'",
+    "ALTER TABLE generations ADD COLUMN asks JSON NOT NULL DEFAULT '{}'",
+    "ALTER TABLE generations ADD COLUMN model VARCHAR NOT NULL DEFAULT ''",
+    "ALTER TABLE generations ADD COLUMN price INTEGER",
+    "ALTER TABLE generations ADD COLUMN priority INTEGER NOT NULL DEFAULT '0'",
+    "ALTER TABLE generations ADD COLUMN accepted_at FLOAT NOT NULL DEFAULT '0'",
+    """UPDATE generations SET (model, price, priority, accepted_at) =
+    (SELECT model, price, priority, accepted_at FROM jobs WHERE jobs.id = generations.job)""",
+)
 
 
 def migrate(db: Connection, found: int) -> None:
@@ -24,9 +34,10 @@ def migrate(db: Connection, found: int) -> None:
     if found < 2:
         for statement in _SINCE_2:
             db.execute(text(statement))
-        schema.metadata.create_all(db)
-    for statement in _SINCE_4 if found < 4 else ():
-        db.execute(text(statement))
+    if found < 4:
+        for statement in _SINCE_4:
+            db.execute(text(statement))
+    schema.metadata.create_all(db)
     for index in schema.jobs.indexes | schema.generations.indexes:  # version 3 has no more than one of these
         index.create(db, checkfirst=True)
     if found < 2:
@@ -48,7 +59,7 @@ def _name_wishes(db: Connection) -> None:
 
 def _write_charges(db: Connection) -> None:
     """One row for what each generation has cost so far, and one for each call that is open or in doubt."""
-    query = select(schema.generations, schema.jobs.c.price).join(schema.jobs)
+    query = select(schema.generations)
     sent = schema.generations.c.submitted_at.is_not(None) | (schema.generations.c.state == "submitting")
     began = _began(db)
     for call in db.execute(query.where(sent)).mappings().all():

@@ -1,22 +1,15 @@
 """Questions to the ledger. Nothing here changes anything."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, false, func, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, select
 
 from runway_watch.decide import BLOCKED
-from runway_watch.job import LIVE_STATES, Generation, Job, Place, State
+from runway_watch.job import LIVE_STATES, Generation, Job, Place, State, asked
 from runway_watch.ledger.database import Database
 from runway_watch.ledger.rows import to_generation, to_job
 from runway_watch.ledger.schema import generations, history, jobs
-
-PUT_OFF_SECONDS = 20.0
-"""Whose paid request is put off for longer than this makes room for others."""
-
-
-MANY = 1000
-"""So many that have not begun are counted for each model: nobody begins more of them at once."""
 
 
 class Queries(Database):
@@ -149,11 +142,12 @@ class Queries(Database):
         blocked = _blocked() & (later | is_new | _comes_in())
         waits = blocked | (is_new & (appointed | stuck.correlate(None)))
         held = row.state.in_(["ready", "uploading"]) & ~(
-            below(new) & jobs.c.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
+            below(new) & row.model.not_in(sorted(barred)) & jobs.c.id.not_in(sorted(barred))
         )
         unasked = row.state.in_(["running", "collecting"]) if not asks else false()
         follows = is_new & jobs.c.duplicate_of.is_not(None)
-        goes_on = live & ~waits & ~held & ~unasked & ~follows
+        has_ended = (row.state == "retiring") & (jobs.c.state != "retiring")  # it waits for the others
+        goes_on = live & ~waits & ~held & ~unasked & ~follows & ~has_ended
         query = select(func.count()).select_from(generations.join(jobs)).where(goes_on)
         with self._reading() as db:
             return db.scalar(query) or 0
@@ -193,52 +187,6 @@ class Queries(Database):
                 found.append(db.scalar(waits.order_by(generations.c.due_at).limit(1)))
         return min((due for due in found if due is not None), default=None)
 
-    def queue(
-        self, state: State, model: str, *, at: float, limit: int, roots: Collection[str]
-    ) -> list[tuple[Job, Generation]]:
-        """The next `limit` of a model that may go on from `state` (ready, or uploading and uploaded)."""
-        query = joined().where(
-            generations.c.due_at <= at, jobs.c.model == model, jobs.c.target.is_(None), below(roots)
-        )
-        if state is State.UPLOADING:
-            query = query.where(generations.c.state == state, generations.c.uploaded_at.is_not(None))
-        else:
-            query = query.where(begins_at(state), jobs.c.duplicate_of.is_(None))
-        order = (jobs.c.priority.desc(), jobs.c.accepted_at, generations.c.n)
-        return self._pairs(query.order_by(*order).limit(limit))
-
-    def traffic(self, *, at: float, roots: Collection[str]) -> dict[str, dict[State, int]]:
-        """How many generations each model has in each live state at a moment; of `ready`, at most `MANY`.
-
-        What is still to be sent counts below these roots only, and not when its paid request is put off for
-        long, or it cannot be read for long: it takes nobody's place. What is at Runway counts wherever its
-        files are, for it takes one of the account's slots; but a task of another account takes none of this
-        one's.
-        """
-        row = generations.c
-        waits_long = row.reason.is_not(None) & (row.due_at > at + PUT_OFF_SECONDS)
-        is_put_off = waits_long & (row.uploaded_at.is_not(None) | (row.reason == "share"))
-        to_be_sent = below(roots) & ~is_put_off
-        at_runway = row.state.in_(["submitting", "running"]) & (
-            func.coalesce(row.reason, "") != "other_account"
-        )
-        query = (
-            select(jobs.c.model, row.state, func.count())
-            .join(jobs, jobs.c.id == row.job)
-            .where(((row.state == "uploading") & to_be_sent) | at_runway)
-            .group_by(jobs.c.model, row.state)
-        )
-        found: dict[str, dict[State, int]] = {}
-        with self._reading() as db:
-            for model, state, count in db.execute(query):
-                found.setdefault(model, {})[State(state)] = count
-            for model in _models(db, State.READY):
-                new = joined().where(jobs.c.model == model, begins_at(State.READY), to_be_sent)
-                few = new.with_only_columns(jobs.c.id).limit(MANY).subquery()
-                if count := db.scalar(select(func.count()).select_from(few)):
-                    found.setdefault(model, {})[State.READY] = count
-        return found
-
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
         """Every generation in a state, with its job."""
         return self._pairs(joined().where(generations.c.state == state))
@@ -266,13 +214,14 @@ class Queries(Database):
             rows = db.execute(query).all()
         wide = len(jobs.c)
         job_names, call_names = jobs.c.keys(), generations.c.keys()
-        return [
+        found = [
             (
                 to_job(dict(zip(job_names, row[:wide], strict=True))),
                 to_generation(dict(zip(call_names, row[wide:], strict=True))),
             )
             for row in rows
         ]
+        return [(asked(job, call), call) for job, call in found]
 
 
 def below(roots: Collection[str]) -> ColumnElement[bool]:
@@ -291,24 +240,15 @@ def _comes_in() -> ColumnElement[bool]:
     return func.coalesce(jobs.c.target, "") == Place.PROCESSING
 
 
-def _models(db: Connection, state: State) -> Iterator[str]:
-    """The models of all jobs in a state: each is found in the index at once, however many jobs it has."""
-    first = select(func.min(jobs.c.model)).where(jobs.c.state == state)
-    model = db.scalar(first)
-    while model is not None:
-        yield model
-        model = db.scalar(first.where(jobs.c.model > model))
-
-
 def begins_at(state: State) -> ColumnElement[bool]:
     """The same as where a generation stands, of a state in which there may be very many.
 
-    A job stands where its least advanced generation stands, and the index of jobs has these in their order;
-    that of generations, which has not, is kept out by coalesce.
+    A job stands where its least advanced generation stands: what few jobs are wanted is found by an index of
+    jobs; those of generations are kept out by coalesce.
     """
     return (jobs.c.state == state) & (func.coalesce(generations.c.state, "") == state)
 
 
 def joined() -> Select[Any]:
-    """Each generation with its job."""
+    """Each generation with its job; `Queries._pairs` gives the job as that generation wants it."""
     return select(jobs, generations).join(generations, jobs.c.id == generations.c.job)

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 from runway_watch.decide import is_open
 from runway_watch.job import LIVE_STATES, Generation, Job, State
 from runway_watch.ledger.database import Database
-from runway_watch.ledger.rows import from_generation, from_job, plain
+from runway_watch.ledger.rows import from_job, plain, row_of
 from runway_watch.ledger.schema import charges, generations, history, jobs
 
 _AT_A_TIME = 500
@@ -80,7 +80,7 @@ def restore(ledger: Database, found: Sequence[Restored], *, at: float) -> None:
         for start in range(0, len(found), _AT_A_TIME):
             some = found[start : start + _AT_A_TIME]
             db.execute(insert(jobs), [from_job(one.job) for one in some])
-            db.execute(insert(generations), [from_generation(c) for one in some for c in one.calls])
+            db.execute(insert(generations), [row_of(one.job, c) for one in some for c in one.calls])
             db.execute(insert(history), [plain(_line(one, at)) for one in some])
             if paid := [row for one in some for row in _charges(one, at)]:
                 db.execute(insert(charges), paid)

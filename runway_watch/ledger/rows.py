@@ -17,8 +17,13 @@ def from_job(job: Job) -> dict[str, Any]:
 
 
 def from_generation(generation: Generation) -> dict[str, Any]:
-    """A generation's row."""
+    """A generation's row, without what it has of its job."""
     return {field.name: plain(getattr(generation, field.name)) for field in fields(generation)}
+
+
+def row_of(job: Job, generation: Generation) -> dict[str, Any]:
+    """A generation's row."""
+    return from_generation(generation) | {"priority": job.priority, "accepted_at": job.accepted_at}
 
 
 def plain(value: Any) -> Any:

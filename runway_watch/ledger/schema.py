@@ -81,7 +81,7 @@ jobs = Table(
         postgresql_where=_live,
     ),
     Index("jobs_name", "root", "folder", "name"),
-    Index("jobs_queue", "state", "model", text("priority DESC"), "accepted_at"),
+    Index("jobs_state", "state"),
     Index("jobs_wish", "wish"),
     # Those whose files are on their way are few, and asked for at every look.
     Index("jobs_in_transit", "accepted_at", sqlite_where=_travels, postgresql_where=_travels),
@@ -95,6 +95,12 @@ generations = Table(
     Column("job", String, ForeignKey("jobs.id"), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("state", String, nullable=False),
+    Column("asks", JSON, nullable=False, server_default="{}"),
+    Column("model", String, nullable=False, server_default=""),
+    Column("price", Integer),
+    # Its job's, for the index of the queue.
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("accepted_at", Float, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("reason", String),
@@ -121,6 +127,7 @@ generations = Table(
     _one_of("state", State, "generations_state"),
     CheckConstraint("state <> 'running' OR task_id IS NOT NULL", name="running_has_a_task"),
     Index("generations_due", "state", "due_at"),
+    Index("generations_queue", "state", "model", text("priority DESC"), "accepted_at", "n"),
 )
 
 _unsettled = text("credits IS NULL")

@@ -1,7 +1,7 @@
 """The lines themselves: constant words, flat facts, and the consequence of what happened."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -50,6 +50,7 @@ def transition(job: Job, before: Generation, after: Generation, *, event: str, n
         level=_level(event, after),
         path=job.path,
         job=job.id,
+        generation=after.n if after.asks or after.n > 1 else None,
         state=after.state.value,
         was=before.state.value,
         operation=job.operation or None,
@@ -62,18 +63,38 @@ def transition(job: Job, before: Generation, after: Generation, *, event: str, n
     )
 
 
+def returned(was: Job, job: Job, calls: Sequence[Generation], *, now: float) -> None:
+    """Log that a job that was over goes on, after the commit."""
+    due = min(call.due_at for call in calls)
+    say(
+        "job.released",
+        path=job.path,
+        job=job.id,
+        state=job.state.value,
+        was=was.state.value,
+        operation=job.operation or None,
+        model=job.model or None,
+        due_in=round(due - now, 1) if due > now else None,
+        credits=sum(call.credits for call in calls) or None,
+    )
+
+
 def _level(event: str, after: Generation) -> str:
     if event == "doubt":
         return "warning"  # a person has to do something
     return "debug" if event == "later" and after.reason == "running" else "info"
 
 
-def ending(job: Job, *, was: State, charged: int) -> None:
+def ending(job: Job, calls: Sequence[Generation], *, was: State) -> None:
     """Log the end of a job, after its commit."""
     verdict = job.verdict
+    failed = [call for call in calls if not call.outputs] if job.state is State.DONE else []
+    message = verdict.message if verdict else None
+    if failed:
+        message = f"{len(calls) - len(failed)} of {len(calls)} generations worked; its result says why"
     say(
         f"job.{job.state}",
-        level="warning" if job.state is State.FAILED else "info",
+        level="warning" if job.state is State.FAILED or failed else "info",
         path=job.path,
         job=job.id,
         state=job.state.value,
@@ -81,7 +102,8 @@ def ending(job: Job, *, was: State, charged: int) -> None:
         operation=job.operation or None,
         model=job.model or None,
         code=verdict.code if verdict else None,
-        message=verdict.message if verdict else None,
-        credits=charged or None,
+        message=message,
+        failed=len(failed) or None,
+        credits=sum(call.credits for call in calls) or None,
         seconds=round(job.finished_at - job.accepted_at, 1) if job.finished_at else None,
     )

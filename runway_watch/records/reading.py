@@ -59,6 +59,7 @@ class Referred(_Written):
 class Call(_Written):
     """A generation."""
 
+    request: dict[str, Any] = {}
     task_id: str | None = None
     status: str | None = None
     credits: int = _NONE_YET
@@ -69,6 +70,19 @@ class Call(_Written):
     submitted_at: AwareDatetime | None = None
     tries: int = _NONE_YET
     doubted: int = _NONE_YET
+    stage: str = ""
+    code: str = ""
+    message: str = ""
+    problems: list[str] = []
+    retryable: bool = False
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Why it failed, where it was one of several."""
+        if not self.code:
+            return None
+        told = self.model_dump(include={"code", "message", "retryable", "failure_code"})
+        return Verdict(self.stage or "poll", problems=tuple(self.problems), **told)
 
 
 _EVIDENCE = ("_before", "_after", "_calls", "_credits")

@@ -29,6 +29,7 @@ def result(
     """
     generations = list(generations)
     submitted = [g.submitted_at for g in generations if g.submitted_at is not None]
+    failed = [g for g in generations if not g.outputs]
     table = {
         "schema": SCHEMA,
         "job": job.id,
@@ -40,9 +41,11 @@ def result(
         "finished_at": as_utc(at),
         "credits": sum(g.credits for g in generations),
         "charged": "unknown" if charged(generations) == "unknown" else None,
+        "failed": len(failed) or None,
+        **(_in_part(len(failed), len(generations)) if failed else {}),
         "duplicate_of": job.duplicate_of,
         "request": dict(job.params),
-        "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],
+        "generation": [_generation(g, outputs.get(g.n, []), among=len(generations)) for g in generations],
         "ledger": _for_ledger(job),
     }
     return _text(table)
@@ -71,7 +74,7 @@ def error(job: Job, generations: Iterable[Generation], verdict: Verdict) -> str:
         "operation": job.operation or None,
         "accepted_at": as_utc(job.accepted_at),
         "request": dict(job.params) or None,
-        "generation": [_generation(g, []) for g in generations],
+        "generation": [_generation(g, [], among=len(generations)) for g in generations],
         "ledger": _for_ledger(job),
     }
     return _text(table)
@@ -108,10 +111,20 @@ def _inputs(job: Job) -> dict[str, Any]:
     return {"input": (job.target_name or job.name) + main.suffix, "input_sha256": main.sha256}
 
 
-def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
+def _in_part(failed: int, among: int) -> dict[str, str]:
+    """What to say of a job that is done though not all of its generations worked."""
+    return {
+        "message": f"{among - failed} of {among} generations worked.",
+        "hint": "Nothing more is paid by itself. Mend what failed in a copy of the sidecar; or drop the same "
+        "again: what worked is shared for nothing, and what may work another time is tried again.",
+    }
+
+
+def _generation(generation: Generation, outputs: list[str], *, among: int) -> dict[str, Any]:
     started, ended = generation.submitted_at, generation.ended_at
     seconds = round(ended - started, 1) if started is not None and ended is not None else None
     return {
+        **{name: generation.asks.get(name) for name in ("model", "seed")},
         "task_id": generation.task_id,
         "status": generation.status,
         "credits": generation.credits,
@@ -124,6 +137,8 @@ def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
         "doubted": generation.doubted or None,
         "remarks": list(generation.remarks) or None,
         "nodes": _by_node(generation, outputs),
+        **(_why(generation.verdict) if among > 1 and generation.verdict and not outputs else {}),
+        "request": dict(generation.asks) or None,
     }
 
 
@@ -134,6 +149,12 @@ def _by_node(generation: Generation, outputs: list[str]) -> dict[str, list[str]]
         if output.node:
             found.setdefault(output.node, []).append(name)
     return found or None
+
+
+def _why(verdict: Verdict) -> dict[str, Any]:
+    """Why one of several failed; of a single one the record itself says it."""
+    told = {name: getattr(verdict, name) for name in ("stage", "code", "message")}
+    return told | {"problems": list(verdict.problems) or None, "retryable": verdict.retryable}
 
 
 def _for_ledger(job: Job) -> dict[str, Any]:

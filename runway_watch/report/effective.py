@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from runway_watch import catalogue, drops
+from runway_watch.sidecar import OURS
 from runway_watch.stages.asking import Asked
 from runway_watch.stages.desk import Findings
 
@@ -65,7 +66,7 @@ def of(findings: Findings) -> Effective | None:
         return None
     found = catalogue.unfold(
         asked.operation,
-        asked.params,
+        {key: value for key, value in asked.params.items() if key not in OURS},
         dropped=asked.group.media,
         media=findings.facts,
         tag=findings.table.tag,

@@ -5,11 +5,21 @@ from pathlib import Path
 
 from runway_watch.decide import is_open
 from runway_watch.errors import SpoolError
-from runway_watch.job import Generation, Input, Job, Place, State
+from runway_watch.holds import total
+from runway_watch.job import Generation, Input, Job, Place, State, asked
+from runway_watch.ledger import Ledger
+from runway_watch.report.effective import plain
 from runway_watch.spool import ERROR, HELD, RESULT, Spool
 from runway_watch.stages.retire import endings
 
 _RECORDS = {State.DONE: RESULT, State.FAILED: ERROR, State.CANCELLED: ERROR, State.HELD: HELD}
+
+
+def asks(calls: Sequence[Generation]) -> Iterator[str]:
+    """What each of several generations asks for beside what they have in common."""
+    for call in calls if len(calls) > 1 else ():
+        own = ", ".join(f"{key} = {plain(value)}" for key, value in call.asks.items())
+        yield f"generation {call.n}: {own or 'the same'}"
 
 
 def files(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
@@ -25,20 +35,32 @@ def files(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
         yield _there(spool, job.place, job.folder, job.name + _RECORDS[job.state])
 
 
-def price(job: Job, estimate: int | None) -> str:
-    """The most that one generation of it may cost; `estimate` is Runway's own word for its like."""
-    if estimate is not None:
-        return f"at most {estimate} credits, by Runway's own estimate"
-    return "not known" if job.price is None else f"at most {job.price} credits"
+def price(job: Job, calls: Sequence[Generation], ledger: Ledger | None) -> str:
+    """The most that its generations may cost together; the ledger knows Runway's own word for their like."""
+    views = [asked(job, call) for call in calls]
+    learned = [None if ledger is None else ledger.estimate(view) for view in views]
+    most = total([view.price if e is None else e for view, e in zip(views, learned, strict=True)])
+    several = f" for {len(calls)} generations" if len(calls) > 1 else ""
+    told = "not known" if most is None else f"at most {most} credits{several}"
+    return told if most is None or None in learned else f"{told}, by Runway's own estimate"
 
 
-def charged(job: Job, calls: Sequence[Generation]) -> str:
+def each(calls: Sequence[Generation]) -> Iterator[str]:
+    """How each of several generations stands."""
+    for call in calls if len(calls) > 1 else ():
+        done = f", {call.progress:.0%}" if call.state is State.RUNNING and call.progress is not None else ""
+        verdict = call.verdict if not call.outputs else None
+        state = "finished" if call.outputs else "failed" if call.state is State.RETIRING else call.state
+        yield f"generation {call.n}: {state}{done}" + (f" ({verdict.code})" if verdict else "")
+
+
+def charged(calls: Sequence[Generation]) -> str:
     """What it has cost so far."""
     spent, tries = sum(call.credits for call in calls), sum(call.tries for call in calls)
     times = f", for {tries} paid {'call' if tries == 1 else 'calls'}" if tries else ""
     told = [f"{spent} credits{times}" if spent or tries else "nothing"]
     if unfinished := [call for call in calls if is_open(call)]:
-        most = sum(call.estimated or job.price or 0 for call in unfinished)
+        most = sum(call.estimated or call.price or 0 for call in unfinished)
         told.append("what the last one costs is not known yet" + (f" (at most {most})" if most else ""))
     if doubted := sum(call.doubted for call in calls):
         told.append(f"up to {doubted} more for what nobody knows whether it was carried out")

@@ -14,7 +14,7 @@ from runway_watch.errors import LedgerError
 from runway_watch.forecast import Forecast, Item, Lane, Money, forecast
 from runway_watch.holds import Facts
 from runway_watch.hours import Hours
-from runway_watch.job import Hold, State
+from runway_watch.job import Generation, Hold, Job, State
 from runway_watch.ledger import Ledger
 from runway_watch.report.inboxes import Found, Part, look
 from runway_watch.report.means import Means, ask
@@ -39,7 +39,8 @@ class Plan:
         holds: what is open.
         means: the account.
         facts: time and money.
-        paid: the lines that are to be paid for, in the order in which they would go: what is forecast.
+        paid: what is to be paid for, a line for each generation, in the order in which they would go: what is
+            forecast.
         course: their spans and stops.
         assumed: models of which no duration is known.
         slots: by model, of those that are to be paid for.
@@ -116,9 +117,9 @@ class _Planner:
         gone = self._pricing.returned
         queue = self._queue(gone)
         begun = [*self._lines(State.SUBMITTING, State.RUNNING)]
-        paid = _in_turn(line for line in (*queue, *drops) if line.is_paid)
+        paid = _in_turn(one for line in (*queue, *drops) if line.is_paid for one in line.apart())
         facts = self._facts()
-        lanes = self._lanes({line.job.model for line in paid}, begun)
+        lanes = self._lanes({line.model for line in paid}, begun)
         return Plan(
             now=self._now,
             found=found,
@@ -131,7 +132,7 @@ class _Planner:
             facts=facts,
             paid=paid,
             course=self._foresee(paid, lanes, facts),
-            assumed=sorted({line.job.model for line in paid if line.seconds is None}),
+            assumed=sorted({line.model for line in paid if line.seconds is None}),
             slots={model: lane.slots for model, lane in lanes.items()},
             is_told=bool(self._settings.limits.in_flight) or self._means.concurrency is not None,
             troubles=[*found.troubles, *troubles],
@@ -145,9 +146,14 @@ class _Planner:
         return _in_turn(sorted(ours, key=lambda line: (line.job.accepted_at, line.call.n)))
 
     def _lines(self, *states: State) -> Iterator[Line]:
+        """A line for each job that has generations in these states."""
+        found: dict[str, tuple[Job, list[Generation]]] = {}
         for state in states:
             for job, call in self._ledger.in_state(state):
-                yield self._pricing.line(job, call)
+                found.setdefault(job.id, (job, []))[1].append(call)
+        for job, calls in found.values():
+            known = self._ledger.job(job.id) if len(calls) > 1 else None
+            yield self._pricing.line(known[0] if known else job, sorted(calls, key=lambda call: call.n))
 
     def _facts(self) -> Facts:
         day = self._hours.day_began(self._now)
@@ -156,9 +162,9 @@ class _Planner:
 
     def _lanes(self, models: Collection[str], begun: Iterable[Line]) -> dict[str, Lane]:
         busy: dict[str, list[float]] = {}
-        for line in begun:
+        for line in (one for each in begun for one in each.apart()):
             since = line.call.started_at or self._now
-            busy.setdefault(line.job.model, []).append(max(self._now, since + _seconds(line)))
+            busy.setdefault(line.model, []).append(max(self._now, since + _seconds(line)))
         return {
             model: Lane(
                 slots=self._means.slots(self._settings, model),
@@ -170,7 +176,7 @@ class _Planner:
         }
 
     def _foresee(self, paid: Sequence[Line], lanes: Mapping[str, Lane], facts: Facts) -> Forecast:
-        items = [Item(line.job.model, _seconds(line), line.credits, line.call.due_at) for line in paid]
+        items = [Item(line.model, _seconds(line), line.credits, line.call.due_at) for line in paid]
         money = Money(facts.available, facts.budget.credits_per_day, facts.purse.committed)
         return forecast(items, now=self._now, hours=self._hours, lanes=lanes, money=money)
 

@@ -42,7 +42,7 @@ def _section(title: str, found: Sequence[Line]) -> Iterator[str]:
     if not found:
         return
     yield f"{title} ({len(found)}):"
-    cells = [(line.path, line.job.operation, line.job.model) for line in found]
+    cells = [(line.path, line.job.operation, line.model) for line in found]
     widths = [min(_WIDEST, max(map(len, column))) for column in zip(*cells, strict=True)]
     for line, row in zip(found, cells, strict=True):
         what = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
@@ -53,7 +53,8 @@ def _price(line: Line) -> str:
     if line.verdict is not None:
         return f"refused ({line.verdict.code}): {_problems(line.verdict)}"
     price, note = (f"{line.free}: 0 credits", "") if line.free else (_told(line), line.note)
-    more = ", ".join(part for part in (note, _stands(line)) if part)
+    several = f"{len(line.parts)} generations" if len(line.parts) > 1 else ""
+    more = ", ".join(part for part in (several, note, _stands(line)) if part)
     return f"{price} ({more})" if more else price
 
 

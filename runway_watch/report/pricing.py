@@ -4,23 +4,37 @@ The rules are the daemon's: Runway's own word for a like request goes before the
 was here before goes on as the job that it was, and of those that ask for the same only the first pays.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runway_watch import catalogue, polling
 from runway_watch.catalogue import Price
 from runway_watch.config import Settings
-from runway_watch.decide import revive
 from runway_watch.errors import SpoolError
-from runway_watch.holds import unaffordable
-from runway_watch.job import Generation, Job, State, Verdict
+from runway_watch.holds import total, unaffordable
+from runway_watch.job import Generation, Job, State, Verdict, asked
 from runway_watch.ledger import Ledger
 from runway_watch.report.inboxes import name
+from runway_watch.reviving import revive
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged
-from runway_watch.stages.earlier import earlier, is_kept
-from runway_watch.stages.share import is_there, shares_failure
+from runway_watch.stages.earlier import earlier, is_kept, may_go_on
+from runway_watch.stages.share import is_there, shared_failure
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One generation of a line.
+
+    Args:
+        credits: the most that it may cost; None when nobody knows.
+        seconds: how long its kind usually takes; None when nobody knows.
+    """
+
+    call: Generation
+    credits: int | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +43,49 @@ class Line:
 
     Args:
         path: how a person calls it.
-        credits: the most that it may cost; None when nobody knows.
-        note: how sure that is.
+        parts: those of its generations that are told of.
+        note: how sure the price is.
         is_guess: nobody has said what its like costs; the credits are what is kept ready for it.
         free: why it costs nothing; "" where it does.
-        seconds: how long its kind usually takes; None when nobody knows.
         verdict: why it would not go on.
     """
 
     path: str
     job: Job
-    call: Generation
-    credits: int | None = None
+    parts: Sequence[Part]
     note: str = ""
     is_guess: bool = False
     free: str = ""
-    seconds: float | None = None
     verdict: Verdict | None = None
+
+    @property
+    def call(self) -> Generation:
+        """The first of its generations."""
+        return self.parts[0].call
+
+    @property
+    def credits(self) -> int | None:
+        """The most that they may cost together; None when nobody knows."""
+        return total([part.credits for part in self.parts])
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the first of them usually takes."""
+        return self.parts[0].seconds
+
+    @property
+    def model(self) -> str:
+        """The model, or each of several."""
+        return ", ".join(dict.fromkeys(part.call.model for part in self.parts))
 
     @property
     def is_paid(self) -> bool:
         """Whether a generation would begin for it."""
         return self.verdict is None and not self.free
+
+    def apart(self) -> "list[Line]":
+        """A line for each of its generations."""
+        return [replace(self, parts=(part,)) for part in self.parts]
 
 
 class Pricing:
@@ -64,7 +99,7 @@ class Pricing:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings, self._ledger = settings, ledger
         self._is_new = not ledger.counts()
-        self._prices: dict[str, tuple[int | None, Price]] = {}
+        self._prices: dict[str, Price] = {}
         self._usual: dict[str, float | None] = {}
         self._leaders: dict[str, str] = {}  # by wish: the first drop that asks for it
         self.returned: set[str] = set()
@@ -73,42 +108,70 @@ class Pricing:
     def drops(self, judged: Iterable[Judged]) -> list[Line]:
         """The lines of what lies in the inboxes, in the order of the daemon's look. Raises LedgerError."""
         with self._ledger.one_transaction():
-            return [self._drop(job, call) for job, call in judged]
+            return [self._drop(job, calls) for job, calls in judged]
 
-    def line(self, job: Job, call: Generation) -> Line:
-        """The line of a job in the ledger. Raises LedgerError."""
-        found = self._priced(job, call)
+    def line(self, job: Job, calls: Sequence[Generation]) -> Line:
+        """The line of some generations of a job in the ledger. Raises LedgerError.
+
+        Args:
+            job: as the only one of them wants it, or as the ledger has it.
+        """
+        found = self._priced(job, calls)
         leader = self._ledger.job(job.duplicate_of) if job.duplicate_of else None
         if leader is None or not _may_share(leader[0]):
             return found
         return replace(found, free=f"same as {job.duplicate_of}", verdict=None)
 
-    def _drop(self, job: Job, call: Generation) -> Line:
+    def _drop(self, job: Job, calls: Sequence[Generation]) -> Line:
         if job.verdict is not None:
-            return Line(self._called(job), job, call, verdict=job.verdict)
+            parts = [Part(call) for call in calls]
+            return Line(self._called(job), job, parts, verdict=job.verdict)
         was = None if self._is_new else self._earlier(job)
-        line = self._priced(job, call)
+        line = self._priced(job, calls)
         if was is None:
             return self._shared(line, own=job.id)
         self.returned.add(was.id)
-        if is_kept(was):
+        before = self._ledger.calls(was.id)
+        if is_kept(was, self._ledger.begun([was.id])):
+            held = [call for call in before if call.state is State.HELD]
+            if held and may_go_on(was):
+                return self._priced(was, held)
             return replace(line, free=f"is {was.state} as {was.id}, its files go back there")
-        before = next(iter(self._ledger.calls(was.id)), None)
-        _, again = revive(job, call, was=was, before=before)
-        if again.state is State.COLLECTING:
+        again = revive(job, calls, was=was, before=before).calls
+        anew = {call.n for call in again if call.state is State.READY}
+        if not anew:
             return replace(line, free=f"paid for as {was.id}, its result is only fetched")
-        return self._shared(line, own=was.id)
+        parts = [part for part in line.parts if part.call.n in anew]
+        return self._shared(replace(line, parts=parts), own=was.id)
 
-    def _priced(self, job: Job, call: Generation) -> Line:
+    def _priced(self, job: Job, calls: Sequence[Generation]) -> Line:
+        """The line of these generations; whether that is too much, all of the job's say together."""
+        views = [asked(job, call) for call in calls]
+        prices = [self._price(view) for view in views]
+        parts = [
+            Part(call, price.credits, self._seconds(view))
+            for call, price, view in zip(calls, prices, views, strict=True)
+        ]
+        note = ", ".join(dict.fromkeys(price.note for price in prices if price.note))
+        is_guess = not all(price.is_known for price in prices)
+        line = Line(self._called(job), job, parts, note, is_guess)
+        return replace(line, verdict=self._verdict(line))
+
+    def _verdict(self, line: Line) -> Verdict | None:
+        price, per_job = line.credits, self._settings.budget.credits_per_job
+        if per_job or line.job.options.get("max_credits") is not None:
+            known = self._ledger.job(line.job.id)
+            if known is not None:
+                price = total([self._price(asked(known[0], call)).credits for call in known[1]])
+        return unaffordable(line.job, price=price, per_job=per_job)
+
+    def _price(self, job: Job) -> Price:
+        """What one generation may cost; the job as that one wants it."""
         kind = catalogue.price_kind(job.operation, job.params, job.price)
         if kind not in self._prices:
-            self._prices[kind] = self._ledger.estimate(job), _listed(job)
-        learned, listed = self._prices[kind]
-        note, is_known = (listed.note, listed.is_known) if learned is None else ("", True)
-        price = job.price if learned is None else learned
-        verdict = unaffordable(job, price=price, per_job=self._settings.budget.credits_per_job)
-        line = Line(self._called(job), job, call, price, note, not is_known, verdict=verdict)
-        return replace(line, seconds=self._seconds(job))
+            learned = self._ledger.estimate(job)
+            self._prices[kind] = _listed(job) if learned is None else Price(learned)
+        return self._prices[kind]
 
     def _seconds(self, job: Job) -> float | None:
         if job.kind not in self._usual:
@@ -135,8 +198,9 @@ class Pricing:
         """The job whose files these were; where nobody can tell, it is none."""
         called = self._ledger.called(root=job.root, folder=job.folder, name=job.name)
         others = (was for was in called if was.id not in self.returned)
+        begun = self._ledger.begun([was.id for was in called])
         try:
-            return earlier(job, others, spool=Spool(Path(job.root)))
+            return earlier(job, others, begun=begun, spool=Spool(Path(job.root)))
         except SpoolError:
             return None
 
@@ -147,7 +211,9 @@ class Pricing:
 def _listed(job: Job) -> Price:
     """How sure the price of a job is, whose files are not looked at again."""
     found = catalogue.price(job.operation, job.params)
-    return Price(job.price) if found.credits is None and job.price is not None else found
+    if found.credits is None and job.price is not None:
+        return Price(job.price)
+    return replace(found, credits=job.price)
 
 
 def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, but: str) -> Job | None:
@@ -168,4 +234,4 @@ def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, b
 
 def _may_share(leader: Job) -> bool:
     """Whether what waits for this job costs nothing: it goes on, or its end holds for both."""
-    return leader.state not in (State.FAILED, State.CANCELLED) or shares_failure(leader) is not None
+    return leader.state not in (State.FAILED, State.CANCELLED) or shared_failure(leader) is not None

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 from runway_watch import clock, records
 from runway_watch.config import Settings
-from runway_watch.decide import revive
 from runway_watch.errors import Refusal, SpoolError
-from runway_watch.job import Generation, Job, Place, State
+from runway_watch.holds import total
+from runway_watch.job import Generation, Job, Place, State, asked
 from runway_watch.ledger import Ledger
 from runway_watch.report.finding import NO_SUCH_JOB, find
 from runway_watch.report.places import Places
+from runway_watch.reviving import revive
 from runway_watch.spool import Spool
 from runway_watch.stages.again import judge_again
 from runway_watch.stages.desk import Desk, Waits
@@ -69,10 +70,11 @@ class _Bid:
     price: int | None
     note: str = ""
     why: str = ""
+    is_held: bool = False  # or one of its generations is
 
     @property
     def can_return(self) -> bool:
-        return self.job.state in CAN_RETURN
+        return self.is_held or self.job.state in CAN_RETURN
 
     @property
     def line(self) -> str:
@@ -83,18 +85,28 @@ class _Bid:
 
 def _bid(ledger: Ledger, settings: Settings, job: Job) -> _Bid:
     calls = ledger.calls(job.id)
-    verdict = job.verdict or next((call.verdict for call in calls if call.verdict), None)
+    held = [call for call in calls if call.state is State.HELD]
+    verdict = job.verdict or next((call.verdict for call in (*held, *calls) if call.verdict), None)
     again = ", perhaps for the second time" if records.charged(calls) == "unknown" else ""
-    bid = _Bid(job, verdict.code if verdict else None, ledger.most(job), again)
+    bid = _Bid(job, verdict.code if verdict else None, None, again, is_held=bool(held))
     away = next((h.message for h in ledger.holds() if (h.scope, h.reason) == (job.root, "share")), None)
     if away is not None:
         return replace(bid, price=0, why=f"{away}; say `retry` again when it is back")
     if job.state in (State.FAILED, State.CANCELLED):
-        return _as_it_lies(bid, calls[0], ledger, settings)
-    return bid
+        return _as_it_lies(bid, calls, ledger, settings)
+    return _anew(bid, job, calls, held, ledger)
 
 
-def _as_it_lies(bid: _Bid, before: Generation, ledger: Ledger, settings: Settings) -> _Bid:
+def _anew(
+    bid: _Bid, job: Job, calls: Sequence[Generation], again: Sequence[Generation], ledger: Ledger
+) -> _Bid:
+    """With the price of those of a job's generations that would begin anew."""
+    price = total([ledger.most(asked(job, call)) for call in again])
+    which = f" for {len(again)} of {len(calls)} generations" if len(calls) > 1 else ""
+    return replace(bid, price=price, note=which + bid.note)
+
+
+def _as_it_lies(bid: _Bid, before: Sequence[Generation], ledger: Ledger, settings: Settings) -> _Bid:
     """What it would cost with its files as they are now: somebody may have mended them."""
     was = bid.job
     watch = next((watch for watch in settings.watch if str(watch.root) == was.root), None)
@@ -108,12 +120,13 @@ def _as_it_lies(bid: _Bid, before: Generation, ledger: Ledger, settings: Setting
         return replace(bid, price=0, why=str(error))
     if isinstance(judged, Waits):
         return replace(bid, price=0, why=judged.why)
-    job, call = revive(*judged, was=was, before=before)
-    if job.verdict is not None:
-        return replace(bid, price=0, why=job.verdict.message)
-    if call.state is State.COLLECTING:
+    revived = revive(*judged, was=was, before=before)
+    if revived.job.verdict is not None:
+        return replace(bid, price=0, why=revived.job.verdict.message)
+    again = [call for call in revived.calls if call.state is State.READY]
+    if not again:
         return replace(bid, price=0, note=": its result is only fetched")
-    return replace(bid, price=ledger.most(job))
+    return _anew(bid, revived.job, revived.calls, again, ledger)
 
 
 def _total(bids: Sequence[_Bid]) -> str:

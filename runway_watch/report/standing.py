@@ -1,6 +1,6 @@
 """How a job stands, in plain sentences: where it is, why it stays there, what a person can do."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from runway_watch.decide import UNCERTAIN, may_sweep
 from runway_watch.holds import ALL, bars
@@ -110,6 +110,14 @@ def verdict_of(job: Job, call: Generation) -> Verdict | None:
     return job.verdict or call.verdict
 
 
+def in_part(job: Job, calls: Sequence[Generation]) -> str | None:
+    """How many generations of a job worked that is done, though not all of them did; None for all others."""
+    worked = sum(1 for call in calls if call.outputs)
+    if job.state is not State.DONE or worked == len(calls):
+        return None
+    return f"{worked} of {len(calls)} generations worked; its result file says why the others did not"
+
+
 def reasons(verdict: Verdict) -> Iterator[str]:
     """A verdict in a sentence, and every single problem where there are several."""
     yield verdict.message
@@ -140,7 +148,7 @@ def _waits(job: Job, call: Generation, around: Around) -> Iterator[str]:
     elif job.state is State.SUBMITTING and not around.is_running:
         yield "the daemon ended before Runway answered: it will be held, as nobody knows whether it was paid"
     if job.state in (State.READY, State.UPLOADING) and not barring and not due:
-        yield f"it waits for its turn: {around.at_runway} of {job.model} at Runway, {around.ahead} before it"
+        yield f"it waits for its turn: {around.at_runway} of {call.model} at Runway, {around.ahead} before it"
 
 
 def _hold(hold: Hold, around: Around) -> str:

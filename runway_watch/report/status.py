@@ -19,7 +19,7 @@ from runway_watch.ledger.aside import EMPTY, Damaged
 from runway_watch.letters import printable
 from runway_watch.report.inboxes import ANSWER_SECONDS, look_into, told
 from runway_watch.report.places import Places
-from runway_watch.report.standing import follows
+from runway_watch.report.standing import follows, in_part
 from runway_watch.spool import Spool
 from runway_watch.stages.desk import Waits
 from runway_watch.stages.survey import as_it_lies
@@ -136,13 +136,36 @@ def _line(job: Job, calls: list[Generation], known: _Known) -> dict[str, Any]:
         "state": job.state.value,
         "operation": job.operation or None,
         "model": job.model or None,
-        "attempt": call.attempt,
+        "attempt": max(c.attempt for c in calls),
         "due_at": _moment(call.due_at) if waits else None,
-        "task_id": call.task_id,
-        "progress": call.progress,
+        "task_id": next((c.task_id for c in calls if c.state is State.RUNNING), call.task_id),
+        "progress": call.progress if len(calls) == 1 else _progress(calls),
         "credits": sum(c.credits for c in calls),
         "code": verdict.code if verdict else reason,
-        "message": verdict.message if verdict else reason and message,
+        "message": verdict.message if verdict else (reason and message) or in_part(job, calls),
+        **({"generations": [_generation(c) for c in calls]} if len(calls) > 1 else {}),
+    }
+
+
+def _progress(calls: Sequence[Generation]) -> float | None:
+    """How far several generations have come together; None while none of them is at Runway."""
+    if not any(call.progress is not None for call in calls):
+        return None
+    over = (State.COLLECTING, State.RETIRING, State.DONE)
+    return sum(1.0 if call.state in over else call.progress or 0.0 for call in calls) / len(calls)
+
+
+def _generation(call: Generation) -> dict[str, Any]:
+    verdict = None if call.outputs else call.verdict
+    return {
+        "n": call.n,
+        "state": call.state.value,
+        "model": call.model or None,
+        "seed": call.asks.get("seed"),
+        "task_id": call.task_id,
+        "progress": call.progress,
+        "credits": call.credits,
+        "code": verdict.code if verdict else None,
     }
 
 

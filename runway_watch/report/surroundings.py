@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from runway_watch import clock
 from runway_watch.config import RetrySettings, Settings
-from runway_watch.job import Hold, Job
+from runway_watch.job import Generation, Hold, Job
 from runway_watch.ledger import Ledger
 from runway_watch.states import AT_RUNWAY, WAITING
 
@@ -22,11 +22,10 @@ class Around:
         is_running: whether a daemon runs.
         is_watched: whether the configuration still has the job's root.
         leader: the job whose result this one shares.
-        ahead: how many jobs of its model go first.
+        ahead: how many generations of its model, and of other jobs, go first.
         at_runway: how many generations of its model are at Runway.
         ordered: what people have ordered about it that is not carried out yet.
         retry: for the sweep.
-        estimate: what Runway said that its like may cost, in credits.
     """
 
     now: float
@@ -39,17 +38,16 @@ class Around:
     at_runway: int
     ordered: Sequence[str]
     retry: RetrySettings
-    estimate: int | None
 
 
-def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zone: tzinfo) -> Around:
-    """What a job depends on, from the ledger."""
+def around(
+    job: Job, call: Generation, ledger: Ledger, settings: Settings, *, is_running: bool, zone: tzinfo
+) -> Around:
+    """What a job depends on, and the generation that it stands with, from the ledger."""
     roots = [str(watch.root) for watch in settings.watch]
     leader = ledger.job(job.duplicate_of) if job.duplicate_of is not None else None
     now = clock.now()
-    traffic = ledger.traffic(at=now, roots=roots).get(job.model, {})
-    queue = ledger.live() if job.state in WAITING else []
-    rivals = [j for j in queue if j.model == job.model and j.state in WAITING and not j.duplicate_of]
+    traffic = ledger.traffic(at=now, roots=roots).get(call.model, {})
     return Around(
         now=now,
         zone=zone,
@@ -57,14 +55,8 @@ def around(job: Job, ledger: Ledger, settings: Settings, *, is_running: bool, zo
         is_running=is_running,
         is_watched=job.root in roots,
         leader=leader[0] if leader is not None else None,
-        ahead=sum(_turn(other) < _turn(job) for other in rivals),
+        ahead=ledger.before(job, call) if job.state in WAITING else 0,
         at_runway=sum(traffic.get(state, 0) for state in AT_RUNWAY),
         ordered=[verb for _, verb, whose in ledger.orders() if whose == job.id],
         retry=settings.retry,
-        estimate=ledger.estimate(job),
     )
-
-
-def _turn(job: Job) -> tuple[int, float]:
-    """Who begins first."""
-    return -job.priority, job.accepted_at

@@ -1,6 +1,6 @@
 """All that is known of a job, or of a drop that is none yet, as labelled lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import islice
@@ -17,7 +17,7 @@ from runway_watch.report.pricing import like_of
 from runway_watch.report.story import here, local, story
 from runway_watch.report.surroundings import around
 from runway_watch.spool import Spool
-from runway_watch.stages.earlier import earlier, is_kept
+from runway_watch.stages.earlier import earlier, is_kept, may_go_on
 
 _OTHERS = 10
 """So many other jobs of the same name are told of."""
@@ -47,17 +47,19 @@ class Telling:
         """Tell of a job, and of others that were dropped under its name."""
         job, calls = ledger.job(job.id) or (job, ledger.calls(job.id))
         call = next((call for call in calls if call.state is job.state), calls[0])
-        near = around(job, ledger, self.settings, is_running=self.is_running, zone=self.zone)
+        near = around(job, call, ledger, self.settings, is_running=self.is_running, zone=self.zone)
         self.lines.append(f"job {job.id}: {job.path}")
         effective, known = of_job(job, self.settings)
-        self._effective(effective)
+        self._effective(effective, calls)
         self.block("origins", [known] if known else [])
         self.block("files", facts.files(job, calls))
-        self.block("price", [facts.price(job, near.estimate)])
-        self.block("charged", [facts.charged(job, calls)])
+        self.block("price", [facts.price(job, calls, ledger)])
+        self.block("charged", [facts.charged(calls)])
         self.block("task", facts.tasks(calls))
+        self.block("each", facts.each(calls))
         self.block("state", [standing.state(job, call)])
-        self.block("why", standing.why(job, call, near))
+        partly = standing.in_part(job, calls)
+        self.block("why", [partly] if partly else standing.why(job, call, near))
         self.block("do", standing.advice(job, call, near))
         self.lines += ["", "what happened (+ since it was taken in)"]
         self.lines += [f"  {line}" for line in story(ledger.story(job.id), self.zone)]
@@ -70,7 +72,7 @@ class Telling:
         self.block("files", drop.files)
         self.block("defaults", drop.defaults)
         if drop.effective is not None:
-            self._effective(drop.effective)
+            self._effective(drop.effective, drop.judged[1] if drop.judged else ())
         self.block("why", [drop.why] if drop.why else [])
         self.block("do", [drop.do] if drop.do else [])
         if drop.judged is not None:
@@ -86,17 +88,17 @@ class Telling:
         if len(found) > _OTHERS:
             self.lines.append(f"  ... and {len(found) - _OTHERS} more")
 
-    def _effective(self, effective: Effective) -> None:
-        """Tell of a request, each value with its origin."""
-        self.block("asks for", effective.asks())
+    def _effective(self, effective: Effective, calls: Sequence[Generation]) -> None:
+        """Tell of a request, each value with its origin, and of what several generations have alone."""
+        self.block("asks for", [*effective.asks(), *facts.asks(calls)])
         self.block("[job]", effective.options())
         self.block("left out", effective.left_out)
 
-    def _judged(self, job: Job, call: Generation, ledger: Ledger | None) -> None:
+    def _judged(self, job: Job, calls: Sequence[Generation], ledger: Ledger | None) -> None:
         """What admission says of a drop that is complete."""
-        self.block("price", [facts.price(job, None)] if job.operation else [])
+        self.block("price", [facts.price(job, calls, None)] if job.operation else [])
         if job.verdict is None:
-            shared = self._shared(job, call, ledger) if ledger else ()
+            shared = self._shared(job, calls[0], ledger) if ledger else ()
             self.block("verdict", ["it would be accepted", *shared])
         else:
             self.block(
@@ -109,10 +111,12 @@ class Telling:
     def _shared(self, job: Job, call: Generation, ledger: Ledger) -> Iterator[str]:
         """Whose files a drop's were, and whose result it would share."""
         called = ledger.called(root=job.root, folder=job.folder, name=job.name)
-        was = earlier(job, called, spool=Spool(Path(job.root)))
+        begun = ledger.begun([was.id for was in called])
+        was = earlier(job, called, begun=begun, spool=Spool(Path(job.root)))
         if was is not None:
             named = f"its files were those of job {was.id} ({was.state})"
-            yield f"{named}: they go back to it" if is_kept(was) else f"{named}, which would go on with them"
+            goes_on = not is_kept(was, begun) or may_go_on(was)
+            yield f"{named}, which would go on with them" if goes_on else f"{named}: they go back to it"
         own = was.id if was else job.id
         like = like_of(job, call, ledger=ledger, settings=self.settings, but=own)
         if like is not None and not job.options.get("force"):

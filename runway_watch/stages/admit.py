@@ -3,18 +3,20 @@
 Everything that can be known without paying is checked here, and everything that is wrong is told at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from runway_watch import catalogue, drops, sidecar
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal, SpoolError
-from runway_watch.holds import over_cap
+from runway_watch.holds import over_cap, total
 from runway_watch.job import Generation, Input, Job, Place, State
 from runway_watch.letters import STEERING
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
-from runway_watch.stages.asking import ask, blaming
+from runway_watch.stages.asking import ask, blaming, varied
 from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
 from runway_watch.stages.inspecting import (
     Unsettled,
@@ -24,10 +26,11 @@ from runway_watch.stages.inspecting import (
     steady,
 )
 from runway_watch.stages.leaving import why_it_stays
-from runway_watch.wish import wish_of
+from runway_watch.stages.varying import apart, requests, unfold
+from runway_watch.wish import together, wish_of
 
-Judged = tuple[Job, Generation]
-"""A job that is `ready`, or one that is `retiring` with its verdict; and its generation."""
+Judged = tuple[Job, Sequence[Generation]]
+"""A job that is `ready`, with its generations; or one that is `retiring` with its verdict, and has one."""
 
 
 def admit(
@@ -87,22 +90,29 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
     asked = findings.asked = ask(group, candidate.layers, own)
     with findings.noting():
         findings.table = sidecar.read_job(asked.job, name=group.sidecar or "the folder's defaults")
+    with blaming(asked):
+        lay = partial(varied, asked, candidate.layers)
+        wanted = unfold(asked.params, findings.table, name=group.sidecar or "the folder's defaults", lay=lay)
     tag = findings.table.tag
-    if group.media is None and catalogue.awaits_media(asked.operation, asked.params, tag=tag):
+    if group.media is None and any(
+        catalogue.awaits_media(asked.operation, each, tag=tag) for each in wanted.each
+    ):
         return Waits(NO_OPERATION, still=True)
     with findings.noting():
-        look_at_references(candidate.folder, asked.params, desk, findings)
+        look_at_references(candidate.folder, wanted.each, desk, findings)
+    resolve = partial(
+        catalogue.resolve,
+        asked.operation,
+        dropped=group.media,
+        media=findings.facts,
+        tag=tag,
+        strict=desk.api.strict_params,
+        allowed_hosts=desk.api.allowed_media_hosts,
+    )
     with findings.noting(), blaming(asked):
-        findings.request = catalogue.resolve(
-            asked.operation,
-            asked.params,
-            dropped=group.media,
-            media=findings.facts,
-            tag=tag,
-            strict=desk.api.strict_params,
-            allowed_hosts=desk.api.allowed_media_hosts,
-        )
-        _check_price(findings.request, findings.table, desk)
+        contents, count = _contents(findings, group), findings.table.variations or 1
+        findings.requests = requests(wanted, resolve, count=count, contents=contents)
+        _check_price(findings.requests, findings.table, desk)
     return None
 
 
@@ -117,18 +127,20 @@ def _check_names(candidate: Candidate) -> None:
         )
 
 
-def _check_price(request: catalogue.Request, table: JobTable, desk: Desk) -> None:
-    over = over_cap(request.credits, max_credits=table.max_credits, per_job=desk.credits_per_job)
+def _check_price(found: Sequence[catalogue.Request], table: JobTable, desk: Desk) -> None:
+    price = total([request.credits for request in found])
+    over = over_cap(price, max_credits=table.max_credits, per_job=desk.credits_per_job)
     if over is not None:
-        told = [text for text in (over[0], request.price_note) if text]
-        raise Refusal("budget.job", over[0], hint=over[1], problems=told)
+        notes = dict.fromkeys(request.price_note for request in found if request.price_note)
+        raise Refusal("budget.job", over[0], hint=over[1], problems=[over[0], *notes])
 
 
 def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -> Judged:
     group, sights = candidate.group, candidate.sights
-    request, table, verdict = findings.request, findings.table, findings.verdict()
+    found, table, verdict = findings.requests, findings.table, findings.verdict()
     facts = findings.facts.get(f"file:{group.media}")
     state = State.RETIRING if verdict else State.READY
+    common, own = apart([request.params for request in found]) if found else ({}, [])
     job = Job(
         id=job_id,
         root=desk.root,
@@ -139,30 +151,47 @@ def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -
         target=None,
         target_name=None,
         state=state,
-        operation=request.operation if request else "",
-        model=request.model if request else "",
-        params=request.params if request else {},
+        operation=found[0].operation if found else "",
+        model=", ".join(dict.fromkeys(request.model for request in found)),
+        params=common,
         options=table.model_dump(mode="json", exclude_defaults=True),
         inputs=tuple(_input(group, name, sights[name], findings.digests) for name in group.files),
         references=findings.references,
         media_suffix=drops.suffix_of(group.media, group) if group.media else "",
         mime=facts.mime if facts else None,
         priority=table.priority,
-        price=request.credits if request else None,
+        price=total([request.credits for request in found]) if found else None,
         accepted_at=desk.now,
         verdict=verdict,
-        wish=_wish(findings, group) if request and not verdict else "",
+        wish="" if verdict else _wish(findings, group),
     )
-    due = desk.now if verdict else max(desk.now, table.starts_at())
-    return job, Generation(job=job_id, n=1, state=state, due_at=due, verdict=verdict)
+    return job, _generations(job, found, own, due=max(desk.now, table.starts_at()))
+
+
+def _generations(
+    job: Job, found: Sequence[catalogue.Request], own: Sequence[Mapping[str, Any]], *, due: float
+) -> Sequence[Generation]:
+    """One for each request; a single one that fails for what is refused."""
+    if job.verdict is not None:
+        refused = Generation(job.id, 1, job.state, model=job.model, price=job.price, verdict=job.verdict)
+        return [replace(refused, due_at=job.accepted_at)]
+    return [
+        Generation(job.id, n, job.state, asks=asks, model=request.model, price=request.credits, due_at=due)
+        for n, (request, asks) in enumerate(zip(found, own, strict=True), 1)
+    ]
 
 
 def _wish(findings: Findings, group: Group) -> str:
-    assert findings.request is not None
+    contents = _contents(findings, group)
+    return together([wish_of(each.operation, each.params, contents) for each in findings.requests])
+
+
+def _contents(findings: Findings, group: Group) -> Mapping[str, str]:
+    """The SHA-256 of each file that the parameters may name; of a damaged one nobody has any."""
     contents = {written: reference.sha256 for written, reference in findings.references.items()}
-    if group.media is not None:
+    if group.media in findings.digests:
         contents[f"file:{group.media}"] = findings.digests[group.media]
-    return wish_of(findings.request.operation, findings.request.params, contents)
+    return contents
 
 
 def _input(group: Group, name: str, sight: Sight, digests: Mapping[str, str]) -> Input:

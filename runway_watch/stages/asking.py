@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runway_watch import catalogue, drops, sidecar
 from runway_watch.catalogue import LeftOut
 from runway_watch.drops import Group
 from runway_watch.errors import Refusal
-from runway_watch.sidecar import Layered, Sidecar
+from runway_watch.sidecar import OURS, Layered, Sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,15 @@ def ask(group: Group, layers: Sequence[Sidecar], own: Sidecar) -> Asked:
     operation = _operation(group, sidecar.layered([*layers, own]).job)
     sifted = catalogue.sift(operation, layers, own)
     return Asked(operation, group, sidecar.layered([*sifted.layers, own]), own, sifted.left_out)
+
+
+def varied(asked: Asked, layers: Sequence[Sidecar], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is asked for where these keys of a variation go over the drop's own sidecar.
+
+    Its model may be another one, for which other defaults count.
+    """
+    mine = replace(asked.own, params={**asked.own.params, **own})
+    return {key: value for key, value in ask(asked.group, layers, mine).params.items() if key not in OURS}
 
 
 def _operation(group: Group, job: Mapping[str, Any]) -> str:

@@ -117,7 +117,7 @@ class Findings:
     references: dict[str, Reference] = field(default_factory=dict)
     asked: Asked | None = None
     table: JobTable = field(default_factory=JobTable)
-    request: catalogue.Request | None = None
+    requests: list[catalogue.Request] = field(default_factory=list)  # one for each generation
     refusals: list[Refusal] = field(default_factory=list)
 
     def noting(self) -> "Noting":

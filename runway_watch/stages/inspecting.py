@@ -6,7 +6,7 @@ only if it is the file that the scan saw, and stays it while it is looked at.
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -84,10 +84,16 @@ def read_sidecar(candidate: Candidate, desk: Desk, findings: Findings) -> Sideca
     return sidecar.parse(raw if size <= sidecar.MAX_BYTES else bytes(size), name=name)
 
 
-def look_at_references(folder: str, params: Mapping[str, Any], desk: Desk, findings: Findings) -> None:
-    """Find out what else the drop refers to with `file:`. Raises Refusal, with all that is wrong there."""
+def look_at_references(
+    folder: str, wanted: Iterable[Mapping[str, Any]], desk: Desk, findings: Findings
+) -> None:
+    """Find out what else the drop refers to with `file:`. Raises Refusal, with all that is wrong there.
+
+    Args:
+        wanted: the parameters of each generation.
+    """
     problems: list[Refusal] = []
-    for written in catalogue.references(params):
+    for written in dict.fromkeys(w for params in wanted for w in catalogue.references(params)):
         if written in findings.facts:
             continue
         try:

@@ -18,6 +18,15 @@ def endings(calls: Sequence[Generation]) -> Mapping[str, Output]:
     return {f".out-{k}{output.extension}": output for k, output in enumerate(outputs, 1)}
 
 
+def endings_of(calls: Sequence[Generation]) -> Mapping[int, Mapping[str, Output]]:
+    """The same for each generation that has outputs, by its number."""
+    owners = [call.n for call in calls for _ in call.outputs]
+    found: dict[int, dict[str, Output]] = {}
+    for n, (suffix, output) in zip(owners, endings(calls).items(), strict=True):
+        found.setdefault(n, {})[suffix] = output
+    return found
+
+
 def retire(job: Job, calls: Sequence[Generation], *, spool: Spool, at: float) -> Outcome:
     """File the job where its target says, under its target name.
 
@@ -60,8 +69,5 @@ def _back(job: Job, outputs: Mapping[str, Output], spool: Spool, error: NameTake
 
 
 def _result(job: Job, calls: Sequence[Generation], at: float) -> str:
-    names: dict[int, list[str]] = {call.n: [] for call in calls}
-    owners = [call.n for call in calls for _ in call.outputs]
-    for n, suffix in zip(owners, endings(calls), strict=True):
-        names[n].append(f"{job.target_name}{suffix}")
+    names = {n: [f"{job.target_name}{suffix}" for suffix in of_n] for n, of_n in endings_of(calls).items()}
     return records.result(job, calls, names, at=at)

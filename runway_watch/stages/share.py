@@ -7,7 +7,7 @@ from runway_watch.errors import SpoolError
 from runway_watch.job import Done, Generation, Job, Never, Outcome, Output, State, Verdict
 from runway_watch.spool import Spool
 from runway_watch.stages.collect import staged_name
-from runway_watch.stages.retire import endings
+from runway_watch.stages.retire import endings, endings_of
 from runway_watch.stages.trouble import folder_trouble
 
 SHARED_FAILURES = frozenset({"task.safety", "task.bad_output", "task.asset_invalid", "api.rejected"})
@@ -20,7 +20,7 @@ def share(
     """Link, or copy, the outputs of a job that is done to where those of this one are staged.
 
     Args:
-        job, call: who asks.
+        job, call: who asks; its n-th generation takes what the other's n-th has brought.
         leader, calls: whose outputs they are.
         spool, theirs: the folders of both.
 
@@ -29,7 +29,7 @@ def share(
     """
     found: list[Output] = []
     try:
-        for k, (suffix, output) in enumerate(endings(calls).items(), 1):
+        for k, (suffix, output) in enumerate(endings_of(calls).get(call.n, {}).items(), 1):
             name = staged_name(job, call, k)
             if not spool.duplicate(job, name, output, of=leader, suffix=suffix, theirs=theirs):
                 return gone(f"{leader.name}{suffix} is not there any more, or was changed")
@@ -59,9 +59,9 @@ def gone(why: str) -> Never:
     )
 
 
-def shares_failure(leader: Job) -> Verdict | None:
-    """The verdict of a failed job that holds for all that ask for the same; None if another may do better."""
-    verdict = leader.verdict
-    if leader.state is not State.FAILED or verdict is None:
+def shared_failure(ended: Job | Generation) -> Verdict | None:
+    """The verdict on what failed that holds for all that ask for the same; None if another may do better."""
+    verdict = ended.verdict
+    if ended.state is not State.FAILED or verdict is None:
         return None
     return verdict if verdict.code in SHARED_FAILURES else None
