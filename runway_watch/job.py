@@ -16,7 +16,15 @@ MEDIA_SUFFIXES: Mapping[str, str] = {
     **dict.fromkeys((".mp4", ".mov", ".mkv", ".webm", ".3gp", ".ogv"), "video"),
     **dict.fromkeys((".mp3", ".wav", ".flac", ".m4a", ".aac"), "audio"),
 }
-"""What may be dropped, by lower-case extension: Runway's own upload list (docs, assets/inputs)."""
+"""What Runway takes, by lower-case extension: its own upload list (docs, assets/inputs)."""
+
+CONVERTED_SUFFIXES: Mapping[str, str] = dict.fromkeys(
+    (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"), "image"
+)
+"""What people have besides: converted for the upload, with `[watch] convert`."""
+
+DROPPABLE: Mapping[str, str] = {**MEDIA_SUFFIXES, **CONVERTED_SUFFIXES}
+"""Everything that may be a drop somewhere."""
 
 MIN_MEDIA_BYTES = 512
 MAX_MEDIA_BYTES = 200_000_000
@@ -91,6 +99,33 @@ class Reference:
     mime: str
 
 
+class How(StrEnum):
+    """How a file becomes what is uploaded."""
+
+    AS_IT_IS = "as_it_is"
+    STRIPPED = "stripped"  # without its metadata, the rest byte for byte
+    CONVERTED = "converted"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is sent in place of a file: decided when it is admitted, made anew at each upload.
+
+    `size`, `width` and `height` are those of what is sent; a size of 0 is not known yet.
+    """
+
+    how: How
+    extension: str  # of what is sent, ".jpg"
+    mime: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    steps: tuple[str, ...] = ()  # "converted from HEIC to JPEG", "turned upright"
+    pad: str = ""  # the shape that it is padded to, "16:9"
+    keeps_metadata: bool = False
+    cropped: str = ""  # what Runway will cut off to give it the ratio's shape, "12 % left and right"
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One finished result, whole and on disk under a staging name until its job retires."""
@@ -145,6 +180,7 @@ class Job:
     wish: str = ""  # what it asks for, by contents: `wish.wish_of`
     duplicate_of: str | None = None  # the job that asked for the same before it
     told_at: float | None = None  # since when its files lie beside the record of why it does not go on
+    prepared: Mapping[str, Preparation] = field(default_factory=dict)  # "file:cat.heic" -> what is sent
 
     @property
     def media(self) -> Input | None:

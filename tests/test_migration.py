@@ -171,7 +171,7 @@ def test_nothing_that_was_known_is_lost(old: Path) -> None:
     before = contents(old)
     migrated(old).close()
     assert contents(old) == before
-    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
+    assert rows(old, "SELECT value FROM meta WHERE key = 'version'") == [("4",)]
     assert rows(old, "PRAGMA integrity_check") == [("ok",)]
     assert rows(old, "PRAGMA foreign_key_check") == []
     with migrated(old) as ledger:
@@ -270,19 +270,23 @@ def test_a_crash_at_any_statement_leaves_the_old_version_whole(old: Path) -> Non
         assert rows(old, "SELECT value FROM meta") == [("1",)]
         assert contents(old) == before
     assert (ended, nth > 30) == (0, True)
-    assert rows(old, "SELECT value FROM meta") == [("3",)]
+    assert rows(old, "SELECT value FROM meta") == [("4",)]
     assert contents(old) == before
 
 
-def test_a_ledger_of_version_2_gets_what_version_3_has_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "lacks"), [("2", ["DROP INDEX jobs_followers"]), ("3", [])])
+def test_a_ledger_of_a_later_version_gets_what_this_one_has_more(
+    tmp_path: Path, version: str, lacks: list[str]
+) -> None:
     file = tmp_path / "ledger.sqlite3"
     Ledger(f"sqlite:///{file}").close()
     whole = shape(file)
     with closing(sqlite3.connect(file)) as db:
-        db.execute("DROP INDEX jobs_followers")
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+        for statement in (*lacks, "ALTER TABLE jobs DROP COLUMN prepared"):
+            db.execute(statement)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (version,))
         db.commit()
     assert shape(file) != whole
     Ledger(f"sqlite:///{file}").close()
     assert shape(file) == whole
-    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [("3",)]
+    assert rows(file, "SELECT value FROM meta WHERE key = 'version'") == [("4",)]

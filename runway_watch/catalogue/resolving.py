@@ -5,16 +5,29 @@ Nothing is spent on a request that leaves here with a problem, and all problems 
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from runway_watch.catalogue import check, defaults, limits, media, prices, published, shapes, slots, words
+from runway_watch.catalogue import (
+    check,
+    defaults,
+    fitting,
+    lengths,
+    limits,
+    media,
+    prices,
+    published,
+    shapes,
+    slots,
+    words,
+)
+from runway_watch.catalogue.fitting import Fit, Fitted
 from runway_watch.catalogue.operations import Operation
 from runway_watch.catalogue.slots import Placement
 from runway_watch.catalogue.words import Path, Problem
 from runway_watch.errors import Refusal
-from runway_watch.job import MEDIA_SUFFIXES, MediaFacts
+from runway_watch.job import DROPPABLE, MediaFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,8 @@ class Request:
         params: as in a sidecar, media as `file:NAME`, complete: defaults and the resolved ratio filled in.
         credits: the most it should cost; None if nobody knows.
         price_note: what is unsure about that, "" if nothing.
+        cropped: what Runway will cut off of which `file:NAME`, "12 % left and right".
+        pads: to which shape which picture is to be padded, "16:9".
     """
 
     operation: str
@@ -34,6 +49,8 @@ class Request:
     params: Mapping[str, Any]
     credits: int | None
     price_note: str
+    cropped: Mapping[str, str] = field(default_factory=dict)
+    pads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +62,13 @@ class Drop:
     tag: str
     strict: bool
     hosts: Collection[str]
+    fit: Fit = "crop"
 
     @property
     def kind(self) -> str:
         """image, video or audio."""
         facts = self.media.get(self.file or "")
-        return (
-            facts.kind
-            if facts
-            else MEDIA_SUFFIXES.get(PurePosixPath(self.file or "").suffix.lower(), "image")
-        )
+        return facts.kind if facts else DROPPABLE.get(PurePosixPath(self.file or "").suffix.lower(), "image")
 
 
 MOST_CREDITS = 1_000_000_000
@@ -68,13 +82,22 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
         given.setdefault("model", row.defaults["model"])
     shape = shapes.shape_for(row.params, given)
     placed, problems = _unfold(row, shape, given, drop) if shape else _guess(row, given, drop)
+    fit = _fit(shape, placed.params, drop)
     if problems:
         raise refusal([placed.as_written(problem) for problem in problems])
     price = prices.price(row, placed.params)
     if price.credits is not None and price.credits > MOST_CREDITS:
         why = f"It would cost {price.credits} credits, and no account has so many."
         raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
-    return Request(row.name, str(placed.params.get("model", "")), placed.params, price.credits, price.note)
+    model = str(placed.params.get("model", ""))
+    return Request(row.name, model, placed.params, price.credits, price.note, fit.cropped, fit.pads)
+
+
+def _fit(shape: Any, params: Mapping[str, Any], drop: Drop) -> Fitted:
+    """Frames and the ratio, compared."""
+    known = shapes.fields(shape).get("ratio") if shape else None
+    allowed = shapes.literals(known.hint) if known else ()
+    return fitting.fitted(params, drop.media, fit=drop.fit, allowed=tuple(allowed))
 
 
 def _unfold(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> tuple[Placement, list[Problem]]:
@@ -86,8 +109,10 @@ def _unfold(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> tu
     filled = defaults.fill(shape, placed.params, defaults=row.defaults, spec=spec)
     filled = defaults.settle_ratio(shape, filled, picture=_picture(filled, drop))
     problems = [placed.problem] if placed.problem else []
+    fit = _fit(shape, filled, drop)
     problems += check.check(shape, filled, strict=drop.strict)
-    problems += _beyond_types(filled, spec, drop)
+    problems += _beyond_types(filled, spec, replace(drop, media=fit.media))
+    problems += [*(lengths.check(row.path, filled, spec, fit.media) if spec else ()), *fit.problems]
     return replace(placed, params=filled), _once(_explain(row, problems, drop))
 
 
@@ -99,7 +124,7 @@ def _guess(row: Operation, given: dict[str, Any], drop: Drop) -> tuple[Placement
         placed = slots.place(row, stand_in, given, file=drop.file, kind=drop.kind, tag=drop.tag)
     problems = [] if not drop.strict and isinstance(given.get("model"), str) else _strangers(row, given)
     problems += [placed.problem] if placed.problem else []
-    problems += _beyond_types(placed.params, None, drop)
+    problems += [*_beyond_types(placed.params, None, drop), *_fit(None, placed.params, drop).problems]
     return placed, _once(problems)
 
 

@@ -16,6 +16,8 @@ _SINCE_2 = (
     "ALTER TABLE generations ADD COLUMN evidence JSON NOT NULL DEFAULT '{}'",
 )
 
+_SINCE_4 = ("ALTER TABLE jobs ADD COLUMN prepared JSON NOT NULL DEFAULT '{}'",)
+
 
 def migrate(db: Connection, found: int) -> None:
     """Bring a ledger of version `found` to `schema.VERSION`."""
@@ -23,6 +25,9 @@ def migrate(db: Connection, found: int) -> None:
         for statement in _SINCE_2:
             db.execute(text(statement))
         schema.metadata.create_all(db)
+    if found < 4:
+        for statement in _SINCE_4:
+            db.execute(text(statement))
     for index in schema.jobs.indexes | schema.generations.indexes:  # version 3 has no more than one of these
         index.create(db, checkfirst=True)
     if found < 2:

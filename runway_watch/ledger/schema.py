@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from runway_watch.job import LIVE_STATES, Place, State
 
-VERSION = 3
+VERSION = 4
 """Raised with every change below; a ledger of a newer version is refused, an older one is migrated."""
 
 metadata = MetaData()
@@ -66,6 +66,7 @@ jobs = Table(
     Column("wish", String, nullable=False, server_default=""),
     Column("duplicate_of", String),
     Column("told_at", Float),
+    Column("prepared", JSON, nullable=False, server_default="{}"),
     _one_of("state", State, "jobs_state"),
     _one_of("place", Place, "jobs_place"),
     # One live job per input: the same files are never accepted twice.

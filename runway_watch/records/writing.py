@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from runway_watch.clock import as_utc
-from runway_watch.job import Generation, Job, Verdict
+from runway_watch.job import Generation, Job, Preparation, Verdict
 from runway_watch.letters import STEERING
 
 SCHEMA = 1
@@ -41,8 +41,10 @@ def result(
         "credits": sum(g.credits for g in generations),
         "charged": "unknown" if charged(generations) == "unknown" else None,
         "duplicate_of": job.duplicate_of,
+        "cropped": _cropped(job),
         "request": dict(job.params),
         "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],
+        "sent": [_sent(written, prepared) for written, prepared in job.prepared.items()] or None,
         "ledger": _for_ledger(job),
     }
     return _text(table)
@@ -108,6 +110,25 @@ def _inputs(job: Job) -> dict[str, Any]:
     return {"input": (job.target_name or job.name) + main.suffix, "input_sha256": main.sha256}
 
 
+def _cropped(job: Job) -> str | None:
+    """What Runway cut off; of several files each has its own word in `sent`."""
+    found = [prepared.cropped for prepared in job.prepared.values() if prepared.cropped]
+    return found[0] if len(found) == 1 else None
+
+
+def _sent(written: str, prepared: Preparation) -> dict[str, Any]:
+    """What was sent in place of a file; nothing about what nobody has seen."""
+    return {
+        "file": written.removeprefix("file:"),
+        "mime": prepared.mime,
+        "width": prepared.width,
+        "height": prepared.height,
+        "bytes": prepared.size or None,
+        "changes": list(prepared.steps),
+        "cropped": prepared.cropped or None,
+    }
+
+
 def _generation(generation: Generation, outputs: list[str]) -> dict[str, Any]:
     started, ended = generation.submitted_at, generation.ended_at
     seconds = round(ended - started, 1) if started is not None and ended is not None else None
@@ -133,6 +154,7 @@ def _for_ledger(job: Job) -> dict[str, Any]:
         "sweeps": job.sweeps,
         "file": [{name: getattr(item, name) for name in _KEPT} for item in job.inputs],
         "reference": [{"written": name, **asdict(found)} for name, found in job.references.items()],
+        "prepared": [{"written": name, **asdict(found)} for name, found in job.prepared.items()] or None,
     }
 
 

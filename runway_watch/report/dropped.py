@@ -59,7 +59,7 @@ def look(spot: Spot, settings: Settings) -> Drop:
             return _judge(candidate, spool, settings, beside)
     why = found.waiting.get(path, _CLOSED)
     do = next((do for begins, do in _DO.items() if why.startswith(begins)), "")
-    return Drop(_group_of(spot, found.known.seen), beside, why, do)
+    return Drop(_group_of(spot, found.known.seen, convert=spot.watch.convert), beside, why, do)
 
 
 def _passed_over(spot: Spot, spool: Spool) -> Drop | None:
@@ -102,11 +102,11 @@ def _is_file(spool: Spool, folder: str, name: str) -> bool:
     return found is not None and stat.S_ISREG(found.st_mode)
 
 
-def _group_of(spot: Spot, seen: Collection[str]) -> tuple[str, ...]:
+def _group_of(spot: Spot, seen: Collection[str], *, convert: bool) -> tuple[str, ...]:
     """The files that belong together with this one, itself included."""
     prefix = join(spot.folder, "")
     names = [path.removeprefix(prefix) for path in seen if path.startswith(prefix)]
-    groups = drops.pair(name for name in names if "/" not in name)
+    groups = drops.pair((name for name in names if "/" not in name), convert=convert)
     return next((group.files for group in groups if spot.name in group.files), (spot.name,))
 
 

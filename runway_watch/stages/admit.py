@@ -19,6 +19,7 @@ from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
 from runway_watch.stages.inspecting import (
     Unsettled,
+    fit,
     look_at_media,
     look_at_references,
     read_sidecar,
@@ -97,7 +98,9 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
             tag=tag,
             strict=desk.api.strict_params,
             allowed_hosts=desk.api.allowed_media_hosts,
+            fit=findings.table.fit,
         )
+        fit(candidate, desk, findings)
         _check_price(findings.request, findings.table, desk)
     return None
 
@@ -171,6 +174,7 @@ def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -
         accepted_at=desk.now,
         verdict=verdict,
         wish=_wish(findings, group) if request and not verdict else "",
+        prepared=findings.prepared,
     )
     due = desk.now if verdict else max(desk.now, table.starts_at())
     return job, Generation(job=job_id, n=1, state=state, due_at=due, verdict=verdict)
@@ -181,6 +185,8 @@ def _wish(findings: Findings, group: Group) -> str:
     contents = {written: reference.sha256 for written, reference in findings.references.items()}
     if group.media is not None:
         contents[f"file:{group.media}"] = findings.digests[group.media]
+    for written, shape in findings.request.pads.items():
+        contents[written] += f" padded to {shape}"
     return wish_of(findings.request.operation, findings.request.params, contents)
 
 
