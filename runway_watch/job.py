@@ -188,6 +188,14 @@ class Job:
         return next((i for i in self.inputs if self.media_suffix and i.suffix == self.media_suffix), None)
 
     @property
+    def cropped(self) -> str:
+        """What Runway cuts off of its frames to give them the ratio's shape, in words; "" for nothing."""
+        found = {file: each.cropped for file, each in self.prepared.items() if each.cropped}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        return "; ".join(f"{file.removeprefix('file:')}: {lost}" for file, lost in found.items())
+
+    @property
     def path(self) -> str:
         """How a person calls it: the dropped file below the inbox."""
         main = self.media or (self.inputs[0] if self.inputs else None)

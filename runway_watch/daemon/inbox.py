@@ -173,6 +173,7 @@ def _tell(job: Job) -> None:
         operation=job.operation or None,
         model=job.model or None,
         credits=None if verdict else job.price,
+        cropped=None if verdict else job.cropped or None,
         code=verdict.code if verdict else None,
         message=verdict.message if verdict else None,
     )

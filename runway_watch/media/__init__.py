@@ -11,11 +11,13 @@ from runway_watch.media.darkroom import Footage
 from runway_watch.media.decoding import decodes
 from runway_watch.media.looking import look
 from runway_watch.media.preparing import Policy, copied, developed, left_out, prepare
-from runway_watch.media.probing import can_probe, probed
+from runway_watch.media.probing import NOT_PROBED, can_probe, probed
 from runway_watch.media.sniff import Sniffed, extension_fits, sniff
+from runway_watch.media.trying import try_darkroom
 from runway_watch.media.wholeness import is_whole
 
 __all__ = [
+    "NOT_PROBED",
     "Cut",
     "Footage",
     "Policy",
@@ -33,4 +35,5 @@ __all__ = [
     "probed",
     "size_after",
     "sniff",
+    "try_darkroom",
 ]

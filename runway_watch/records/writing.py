@@ -41,7 +41,7 @@ def result(
         "credits": sum(g.credits for g in generations),
         "charged": "unknown" if charged(generations) == "unknown" else None,
         "duplicate_of": job.duplicate_of,
-        "cropped": _cropped(job),
+        "cropped": job.cropped or None,
         "request": dict(job.params),
         "generation": [_generation(g, outputs.get(g.n, [])) for g in generations],
         "sent": [_sent(written, prepared) for written, prepared in job.prepared.items()] or None,
@@ -108,12 +108,6 @@ def _inputs(job: Job) -> dict[str, Any]:
     if main is None:
         return {}
     return {"input": (job.target_name or job.name) + main.suffix, "input_sha256": main.sha256}
-
-
-def _cropped(job: Job) -> str | None:
-    """What Runway cut off; of several files each has its own word in `sent`."""
-    found = [prepared.cropped for prepared in job.prepared.values() if prepared.cropped]
-    return found[0] if len(found) == 1 else None
 
 
 def _sent(written: str, prepared: Preparation) -> dict[str, Any]:
