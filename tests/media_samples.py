@@ -224,6 +224,30 @@ def sound(container: str, codec: str, *, seconds: float = 1.0) -> bytes:
     return buffer.getvalue()
 
 
-def grave(film: bytes) -> bytes:
-    """A MOV with a track of positions besides its picture: of a kind that is neither picture nor sound."""
-    return film.replace(b"vide", b"meta", 1)
+def with_positions() -> tuple[bytes, list[bytes], list[bytes]]:
+    """A MOV with a second track of a kind that is neither picture nor sound, and the samples of both."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mov") as output:
+        streams = []
+        for _ in range(2):
+            stream = output.add_stream("libx264", rate=10)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            streams.append(stream)
+        for n in range(25):
+            for stream in streams:
+                frame = VideoFrame(96, 64, "rgb24")
+                frame.planes[0].update(Image.effect_noise((96, 64), 60).convert("RGB").tobytes())
+                frame.pts, frame.time_base = n, Fraction(1, 10)
+                output.mux(stream.encode(frame))
+        for stream in streams:
+            output.mux(stream.encode(None))
+    data = buffer.getvalue()
+    samples: tuple[list[bytes], list[bytes]] = ([], [])
+    with av.open(io.BytesIO(data)) as found:
+        assert isinstance(found, av.container.InputContainer)
+        for packet in found.demux():
+            if packet.size:
+                samples[packet.stream.index].append(bytes(packet))
+    first = data.index(b"mhlrvide")
+    return data[: first + 8] + data[first + 8 :].replace(b"mhlrvide", b"mhlrmeta"), *samples

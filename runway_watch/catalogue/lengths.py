@@ -45,7 +45,8 @@ def check(
         if found is not None:
             name = str(node.path[0])
             limits = {**_own(spec, name), **more.get(name, {})}
-            yield from (Problem(node.path, text) for text in _of_one(node, found, limits))
+            if texts := list(_of_one(node, found, limits)):
+                yield Problem(node.path, "; ".join(texts))  # of several for one place the first would be told
     for name in params:
         most = _own(spec, name).get("totalSecondsMax")
         if most is not None:

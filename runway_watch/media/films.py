@@ -11,7 +11,7 @@ from typing import BinaryIO
 from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import boxes
 from runway_watch.media.cuts import Cut
-from runway_watch.media.pictures import Part
+from runway_watch.media.pictures import MAX_PARTS, Part
 from runway_watch.media.tracks import samples
 
 _OUTSIDE = frozenset(
@@ -34,16 +34,18 @@ _DEEPEST = 6
 def iso_cuts(file: BinaryIO, size: int) -> list[Cut]:
     """What is sent as zeros, in order. Raises OSError."""
     found: list[Cut] = []
+    left = iter(range(MAX_PARTS))
     for box in boxes(file, 0, size):
         if box.name == b"moov":
-            found += _inside(file, box, 1)
+            found += _inside(file, box, 1, left)
         elif box.name not in _OUTSIDE or box.name in (b"free", b"skip"):
             found += _freed(file, box, size)
     return merged(found)
 
 
-def _inside(file: BinaryIO, outer: Part, depth: int) -> Iterator[Cut]:
-    for box in boxes(file, outer.start, outer.end):
+def _inside(file: BinaryIO, outer: Part, depth: int, left: Iterator[int]) -> Iterator[Cut]:
+    """What is in a box; `left` has an item for each box that may still be looked at, in all of the file."""
+    for box, _ in zip(boxes(file, outer.start, outer.end), left, strict=False):
         if box.end > outer.end:
             return
         if box.name in _METADATA:
@@ -54,7 +56,7 @@ def _inside(file: BinaryIO, outer: Part, depth: int) -> Iterator[Cut]:
         elif box.name in _DATED:
             yield from _undated(file, box)
         elif box.name in _FOLDERS and depth < _DEEPEST:
-            yield from _inside(file, box, depth + 1)
+            yield from _inside(file, box, depth + 1, left)
 
 
 def _freed(file: BinaryIO, box: Part, end: int) -> Iterator[Cut]:

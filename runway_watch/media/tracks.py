@@ -20,9 +20,10 @@ def samples(file: BinaryIO, track: Part) -> Iterator[Cut]:
         return
     starts = _starts(file, tables)
     counts = _counts(_numbers(file, tables[b"stsc"].start + 4, "I", columns=3), len(starts))
-    sizes = _sizes(file, tables[b"stsz"].start)
+    (same,) = struct.unpack(">I", read_at(file, tables[b"stsz"].start + 4, 4).ljust(4, b"\0"))
+    sizes = iter(() if same else _numbers(file, tables[b"stsz"].start + 8, "I"))
     for start, count in zip(starts, counts, strict=False):
-        length = sum(size for _, size in zip(range(count), sizes, strict=False))
+        length = same * count or sum(size for _, size in zip(range(count), sizes, strict=False))
         if length:
             yield Cut(start, start + length, None)
 
@@ -54,13 +55,3 @@ def _counts(table: tuple[int, ...], chunks: int) -> Iterator[int]:
     rows = [(table[at], table[at + 1]) for at in range(0, len(table) - 2, 3)]
     for (first, count), (after, _) in zip(rows, [*rows[1:], (chunks + 1, 0)], strict=True):
         yield from (count for _ in range(first, min(after, chunks + 1)))
-
-
-def _sizes(file: BinaryIO, at: int) -> Iterator[int]:
-    """The size of each sample in turn; all of one size have no table."""
-    (same,) = struct.unpack(">I", read_at(file, at + 4, 4).ljust(4, b"\0"))
-    if same:
-        count = int.from_bytes(read_at(file, at + 8, 4), "big")
-        yield from (same for _ in range(count))
-    else:
-        yield from _numbers(file, at + 8, "I")
