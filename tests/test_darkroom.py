@@ -21,7 +21,8 @@ from runway_watch import media
 from runway_watch.errors import Interrupted, Refusal
 from runway_watch.job import How
 from runway_watch.media import darkroom
-from runway_watch.media.darkroom import PICTURES, Limits, Order
+from runway_watch.media.darkroom import PICTURES, Order, process
+from runway_watch.media.darkroom.process import Limits
 from tests.media_samples import FILMS, SOUNDS, TO_CONVERT, film, phone_heic, saved, scene, sound
 
 CODES = {"asset.truncated", "asset.too_large", "asset.unsupported", "asset.too_small"}
@@ -48,6 +49,13 @@ def test_a_bomb_of_memory_is_refused_as_too_large() -> None:
         converted(data, ".png", Limits(memory=400 << 20, cpu=20, seconds=30.0))
     assert refused.value.code == "asset.too_large"
     assert "over 400 MiB" in refused.value.message
+
+
+def test_a_jpeg_in_scans_that_takes_too_much_is_called_too_large_and_not_broken() -> None:
+    data = saved(Image.new("RGB", (8000, 6000)), "JPEG", progressive=True, quality=20)
+    with pytest.raises(Refusal, match="8000 x 6000 pixels in several scans") as refused:
+        converted(data, ".jpg", Limits(memory=400 << 20, cpu=20, seconds=30.0))
+    assert refused.value.code == "asset.too_large"
 
 
 def test_a_picture_of_more_pixels_than_it_may_have_is_not_begun() -> None:
@@ -96,7 +104,7 @@ def test_a_process_that_somebody_kills_is_no_fault_of_the_pictures(monkeypatch: 
 def test_it_is_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RUNWAYML_API_SECRET", "CREDENTIALS_DIRECTORY", "RUNWAY_WATCH_CONFIG"):
         monkeypatch.setenv(name, "a secret")
-    assert "a secret" not in darkroom._environment().values()
+    assert "a secret" not in process._environment().values()
 
 
 def test_it_has_nothing_open_but_its_file_and_what_it_says(tmp_path: Path) -> None:

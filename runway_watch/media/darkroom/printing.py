@@ -4,18 +4,17 @@ Equal bytes in give equal bytes out. Comments, profiles and the camera's metadat
 nothing but pixels is taken over, unless it is asked for.
 """
 
-import io
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin, Image, ImageOps, UnidentifiedImageError
 
-from runway_watch.job import MAX_MEDIA_BYTES, MIN_MEDIA_BYTES
 from runway_watch.media.darkroom import colours
+from runway_watch.media.darkroom.coding import Work, coded
 from runway_watch.media.darkroom.trouble import Heavy, Strange
 from runway_watch.media.exif import ORIENTATION
+from runway_watch.media.headers import read_header
 from runway_watch.media.sides import MOST_SIDE, canvas, within
 
 _MOST_PIXELS = 100_000_000
@@ -23,9 +22,6 @@ _MOST_PIXELS = 100_000_000
 
 _MOST_JPEG_PIXELS = 500_000_000
 """A JPEG is decoded at an eighth, a quarter or half of its size."""
-
-_MOST_LOSSLESS = 32 * 1024 * 1024
-"""Bytes of a PNG that are worth it: what is larger, and has no alpha, becomes a JPEG."""
 
 _FORMATS = {
     ".heic": "HEIF",
@@ -38,16 +34,6 @@ _FORMATS = {
     ".webp": "WEBP",
 }
 _LOSSY = frozenset({".heic", ".avif", ".jpg"})
-_JPEG = {"quality": 95, "subsampling": 0}
-_SMALLER = 0.7
-
-
-@dataclass(slots=True)
-class _Work:
-    """A picture under way, and what was done to it."""
-
-    picture: Image.Image
-    steps: list[str] = field(default_factory=list)
 
 
 def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
@@ -56,13 +42,13 @@ def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Strange, Heavy: it cannot be converted. What decoders raise on damaged data.
     """
-    work = _load(file, order["extension"])
+    work = _load(file, order["extension"], order["memory"])
     metadata = _metadata(work.picture) if order["keeps_metadata"] else b""
     work.picture = colours.settle(work.picture, work.steps)
     _fit_in(work)
     if order["pad"]:
         _pad(work, order["pad"])
-    kind, data = _coded(work, metadata, is_lossless=order["extension"] not in _LOSSY)
+    kind, data = coded(work, metadata, is_lossless=order["extension"] not in _LOSSY)
     if order["result"] is not None:
         _write(order["result"], data)
     shown = {".jpg": ("JPEG", "image/jpeg"), ".png": ("PNG", "image/png")}[kind]
@@ -79,7 +65,7 @@ def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _load(file: BinaryIO, extension: str) -> _Work:
+def _load(file: BinaryIO, extension: str, memory: int) -> Work:
     kind = _FORMATS[extension]
     Image.MAX_IMAGE_PIXELS = None  # it is looked at here, by what this process may take
     if kind == "HEIF":
@@ -92,7 +78,9 @@ def _load(file: BinaryIO, extension: str) -> _Work:
     pixels = picture.width * picture.height
     if pixels > (_MOST_JPEG_PIXELS if kind == "JPEG" else _MOST_PIXELS):
         raise Heavy(f"{picture.width} x {picture.height} pixels")
-    work = _Work(picture)
+    work = Work(picture)
+    if kind == "JPEG":
+        _weigh(file, memory)
     if kind == "JPEG" and max(picture.size) > MOST_SIDE:
         work.steps.append(_reduced(picture))
         picture.draft(None, within(picture.size))
@@ -104,6 +92,17 @@ def _load(file: BinaryIO, extension: str) -> _Work:
         work.steps.append("turned upright")
     ImageOps.exif_transpose(picture, in_place=True)
     return work
+
+
+def _weigh(file: BinaryIO, memory: int) -> None:
+    """A decoder holds all coefficients of a JPEG in several scans; for want of room it would call it broken."""
+    position = file.tell()
+    header = read_header(file, ".jpg", file.seek(0, 2))
+    file.seek(position)
+    if header is not None and header.scattered:
+        needed = header.width * header.height * header.components * 2
+        if needed > memory // 2:
+            raise Heavy(f"{header.width} x {header.height} pixels in several scans")
 
 
 def _learn_heif() -> None:
@@ -124,7 +123,7 @@ def _reduced(picture: Image.Image) -> str:
     return f"made smaller, from {picture.width} x {picture.height} to {width} x {height} pixels"
 
 
-def _fit_in(work: _Work) -> None:
+def _fit_in(work: Work) -> None:
     picture = work.picture
     size = within(picture.size)
     if size != picture.size:
@@ -133,7 +132,7 @@ def _fit_in(work: _Work) -> None:
         work.picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def _pad(work: _Work, shape: str) -> None:
+def _pad(work: Work, shape: str) -> None:
     """Black around it, and through it where it is transparent."""
     picture = work.picture
     width, height = canvas(picture.size, shape)
@@ -155,47 +154,6 @@ def _metadata(picture: Image.Image) -> bytes:
         exif.pop(ORIENTATION, None)
         return exif.tobytes() if len(exif) else b""
     return b""
-
-
-def _coded(work: _Work, metadata: bytes, *, is_lossless: bool) -> tuple[str, bytes]:
-    """The extension and the bytes of what is sent."""
-    picture = work.picture
-    picture.info.clear()
-    if picture.mode == "RGBA":
-        return ".png", _small_enough(work, metadata)
-    if is_lossless:
-        data = _png(picture, metadata)
-        if MIN_MEDIA_BYTES <= len(data) <= _MOST_LOSSLESS:
-            return ".png", data
-    data = _saved(picture, "JPEG", metadata if len(metadata) < 65_000 else b"", **_JPEG)
-    return ".jpg", data
-
-
-def _small_enough(work: _Work, metadata: bytes) -> bytes:
-    """A PNG that may be sent; one of noise, and of 64 million pixels, has to lose some of them."""
-    data = _png(work.picture, metadata)
-    while len(data) > MAX_MEDIA_BYTES:
-        size = within(work.picture.size, int(max(work.picture.size) * _SMALLER))
-        work.picture = work.picture.resize(size, Image.Resampling.LANCZOS)
-        work.steps.append(f"made smaller, to {size[0]} x {size[1]} pixels: it had too many bytes")
-        data = _png(work.picture, metadata)
-    if len(data) < MIN_MEDIA_BYTES:
-        data = _saved(work.picture, "PNG", metadata, compress_level=0)
-    if len(data) < MIN_MEDIA_BYTES:
-        raise Strange("it is too small to be sent")
-    return data
-
-
-def _png(picture: Image.Image, metadata: bytes) -> bytes:
-    return _saved(picture, "PNG", metadata, compress_level=4)
-
-
-def _saved(picture: Image.Image, kind: str, metadata: bytes, **options: Any) -> bytes:
-    if metadata:
-        options["exif"] = metadata
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def _write(result: int, data: bytes) -> None:
