@@ -228,16 +228,7 @@ def test_pictures_are_converted_and_films_looked_into_behind_the_units_filter(tm
     ):
         words = json.dumps({**order, "result": None, "memory": 2 << 30, "cpu": 60})
         (tmp_path / "file").write_bytes(data)
-        trace: list[str | Path] = [
-            "strace",
-            "-f",
-            "-qq",
-            "-o",
-            tmp_path / "calls",
-            sys.executable,
-            "-s",
-            "-P",
-        ]
+        trace = ["strace", "-f", "-qq", "-o", f"{tmp_path}/calls", sys.executable, "-s", "-P"]
         with (tmp_path / "file").open("rb") as file:
             done = subprocess.run(
                 [*trace, "-m", "runway_watch.media.darkroom", words], stdin=file, capture_output=True

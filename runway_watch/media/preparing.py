@@ -88,7 +88,8 @@ def _converted(
     if not tries:
         width, height = header.upright
         return _as_ordered(order, darkroom.Print(".jpg", "image/jpeg", 0, width, height, ()))
-    return _as_ordered(order, darkroom.convert(file, order, name=name))
+    with copied(file, facts.size) as copy:  # two at a time: a share that hangs is to hold up no other
+        return _as_ordered(order, darkroom.convert(copy, order, name=name))
 
 
 def _as_ordered(order: Order, made: darkroom.Print) -> Preparation:
