@@ -83,6 +83,8 @@ class WatchSettings(_Table):
     settle_timeout_seconds: float = Field(default=600, gt=0)
     scan_seconds: float = Field(default=30, gt=0)
     ignore: tuple[str, ...] = ()
+    convert: bool = True
+    keep_metadata: bool = False
     defaults: Mapping[str, Any] = Field(default_factory=dict)
 
     @field_validator("root")

@@ -5,16 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from runway_watch.job import MEDIA_SUFFIXES
+from runway_watch.job import DROPPABLE, MEDIA_SUFFIXES
 from runway_watch.letters import STEERING
 
 SIDECAR = ".prompt.toml"
 FOLDER_DEFAULTS = "_folder.prompt.toml"
 RECORDS = RESULT, ERROR, HELD = (".result.toml", ".error.toml", ".held.toml")
 
-UNSUPPORTED = (
-    f"neither a sidecar nor of a kind that Runway takes ({', '.join(s[1:] for s in MEDIA_SUFFIXES)})"
-)
+UNSUPPORTED = f"neither a sidecar nor of a kind that can be sent ({', '.join(s[1:] for s in DROPPABLE)})"
+NOT_CONVERTED = "a kind of picture that Runway does not take, and `[watch] convert = false`"
 
 _JUNK_NAMES = {"thumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin"}
 _JUNK_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp")
@@ -66,10 +65,16 @@ def is_record(name: str) -> bool:
     return name.casefold().endswith(RECORDS)
 
 
-def media_kind(name: str) -> str | None:
-    """image, video or audio by the extension; None for anything else."""
+def media_kind(name: str, *, convert: bool = True) -> str | None:
+    """image, video or audio by the extension; None for anything else.
+
+    Args:
+        name: a file's name.
+        convert: what Runway does not take counts too, if it is converted for the upload.
+    """
     stem, dot, extension = name.rpartition(".")
-    return MEDIA_SUFFIXES.get(dot + extension.casefold()) if stem else None
+    known = DROPPABLE if convert else MEDIA_SUFFIXES
+    return known.get(dot + extension.casefold()) if stem else None
 
 
 def numbered(name: str, n: int) -> str:
@@ -90,17 +95,21 @@ def suffix_of(name: str, group: Group) -> str:
     return SIDECAR  # the same name in another spelling of Unicode
 
 
-def unsupported(names: Iterable[str]) -> list[str]:
-    """Files that are neither media nor sidecars nor records: they stay where they are."""
-    return [n for n in names if not is_sidecar(n) and not is_record(n) and media_kind(n) is None]
+def unsupported(names: Iterable[str], *, convert: bool = True) -> dict[str, str]:
+    """Files that are neither media nor sidecars nor records, and why they stay where they are."""
+    strange = [
+        n for n in names if not is_sidecar(n) and not is_record(n) and media_kind(n, convert=convert) is None
+    ]
+    return {n: UNSUPPORTED if media_kind(n) is None else NOT_CONVERTED for n in strange}
 
 
-def pair(names: Iterable[str], *, optional: bool = False) -> list[Group]:
+def pair(names: Iterable[str], *, optional: bool = False, convert: bool = True) -> list[Group]:
     """Sort the files of one folder into groups.
 
     Args:
         names: the names in one folder, without junk.
         optional: a bare picture is a whole drop here (`[job] sidecar = "optional"`).
+        convert: as for `media_kind`.
 
     Names are compared in Unicode's composed form: macOS writes `é` as two characters, Windows as one.
     """
@@ -108,7 +117,8 @@ def pair(names: Iterable[str], *, optional: bool = False) -> list[Group]:
     sidecars = _by_key((n[: -len(SIDECAR)], n) for n in names if is_sidecar(n))
     groups: list[Group] = []
     sharing: list[str] = []
-    for key, rivals in _by_key((n, n) for n in names if media_kind(n) is not None).items():
+    media = [n for n in names if media_kind(n, convert=convert) is not None]
+    for key, rivals in _by_key((n, n) for n in media).items():
         if key in sidecars:
             groups += _match(rivals, sidecars.pop(key))
         else:

@@ -6,7 +6,7 @@ where its least advanced generation stands. Moments are seconds since 1970 (UTC)
 prices are credits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,15 @@ MEDIA_SUFFIXES: Mapping[str, str] = {
     **dict.fromkeys((".mp4", ".mov", ".mkv", ".webm", ".3gp", ".ogv"), "video"),
     **dict.fromkeys((".mp3", ".wav", ".flac", ".m4a", ".aac"), "audio"),
 }
-"""What may be dropped, by lower-case extension: Runway's own upload list (docs, assets/inputs)."""
+"""What Runway takes, by lower-case extension: its own upload list (docs, assets/inputs)."""
+
+CONVERTED_SUFFIXES: Mapping[str, str] = dict.fromkeys(
+    (".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".gif"), "image"
+)
+"""What people have besides: converted for the upload, with `[watch] convert`."""
+
+DROPPABLE: Mapping[str, str] = {**MEDIA_SUFFIXES, **CONVERTED_SUFFIXES}
+"""Everything that may be a drop somewhere."""
 
 MIN_MEDIA_BYTES = 512
 MAX_MEDIA_BYTES = 200_000_000
@@ -91,6 +99,33 @@ class Reference:
     mime: str
 
 
+class How(StrEnum):
+    """How a file becomes what is uploaded."""
+
+    AS_IT_IS = "as_it_is"
+    STRIPPED = "stripped"  # without its metadata, the rest byte for byte
+    CONVERTED = "converted"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is sent in place of a file: decided when it is admitted, made anew at each upload.
+
+    `size`, `width` and `height` are those of what is sent; a size of 0 is not known yet.
+    """
+
+    how: How
+    extension: str  # of what is sent, ".jpg"
+    mime: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    steps: tuple[str, ...] = ()  # "converted from HEIC to JPEG", "turned upright"
+    pad: str = ""  # the shape that it is padded to, "16:9"
+    keeps_metadata: bool = False
+    cropped: str = ""  # what Runway will cut off to give it the ratio's shape, "12 % left and right"
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """One finished result, whole and on disk under a staging name until its job retires."""
@@ -146,11 +181,20 @@ class Job:
     wish: str = ""  # what it asks for, by contents: `wish.wish_of`
     duplicate_of: str | None = None  # the job that asked for the same before it
     told_at: float | None = None  # since when its files lie beside the record of why it does not go on
+    prepared: Mapping[str, Preparation] = field(default_factory=dict)  # "file:cat.heic" -> what is sent
 
     @property
     def media(self) -> Input | None:
         """The dropped picture, video or sound; None for a sidecar alone."""
         return next((i for i in self.inputs if self.media_suffix and i.suffix == self.media_suffix), None)
+
+    @property
+    def cropped(self) -> str:
+        """What Runway cuts off of its frames to give them the ratio's shape, in words; "" for nothing."""
+        found = {file: each.cropped for file, each in self.prepared.items() if each.cropped}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        return "; ".join(f"{file.removeprefix('file:')}: {lost}" for file, lost in found.items())
 
     @property
     def path(self) -> str:
@@ -179,6 +223,7 @@ class Generation:
     n: int  # 1, 2, 3 ... in the order in which the sidecar has them
     state: State
     asks: Mapping[str, Any] = field(default_factory=dict)  # parameters of its own, beside its job's
+    prepared: Mapping[str, Preparation] = field(default_factory=dict)  # files that it has sent otherwise
     model: str = ""
     price: int | None = None  # the most it should cost, in credits
     attempt: int = 0
@@ -211,9 +256,15 @@ def asked(job: Job, call: Generation) -> Job:
 
     For who works at that generation. It is a view: nobody writes it down as the job.
     """
-    if not call.asks and (call.model, call.price) == (job.model, job.price):
+    if not (call.asks or call.prepared) and (call.model, call.price) == (job.model, job.price):
         return job
-    return replace(job, params={**job.params, **call.asks}, model=call.model, price=call.price)
+    params, prepared = {**job.params, **call.asks}, {**job.prepared, **call.prepared}
+    return replace(job, params=params, prepared=prepared, model=call.model, price=call.price)
+
+
+def cropped(job: Job, calls: Iterable[Generation]) -> str:
+    """What Runway cuts off for these generations of a job, in words; "" for nothing."""
+    return "; ".join(dict.fromkeys(lost for call in calls if (lost := asked(job, call).cropped)))
 
 
 @dataclass(frozen=True, slots=True)

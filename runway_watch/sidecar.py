@@ -80,6 +80,7 @@ class JobTable(BaseModel):
     force: bool = False
     tag: Annotated[str, AfterValidator(_ascii_tag)] = "image"
     sidecar: Literal["required", "optional"] = "required"
+    fit: Literal["crop", "pad", "refuse"] = "crop"
 
     def starts_at(self) -> float:
         """`not_before` in seconds since 1970, 0 without one; a time without a zone is the machine's."""

@@ -27,8 +27,10 @@ FACTS = {
     "file:cat.png": MediaFacts("image", ".png", "image/png", 10_000, 1920, 1080),
     "file:clip.mp4": MediaFacts("video", ".mp4", "video/mp4", 10_000, 1280, 720, seconds=9.96, fps=24.0),
     "file:song.wav": MediaFacts("audio", ".wav", "audio/wav", 10_000, seconds=61.0),
+    "file:jingle.wav": MediaFacts("audio", ".wav", "audio/wav", 10_000, seconds=6.0),
+    "file:stamp.png": MediaFacts("image", ".png", "image/png", 10_000, 1300, 700),
 }
-CAT, CLIP, SONG = FACTS
+CAT, CLIP, SONG, JINGLE, STAMP = FACTS
 WORDS = {"prompt_text": "x" * 101}
 
 
@@ -70,9 +72,9 @@ SWAP = {"original_product_image": {"uri": "runway://0000000000"}, "reference_vid
         (
             "text_to_video",
             {**WORDS, "model": "seedance2"},
-            SONG,
+            JINGLE,
             "reference_audio",
-            [{"type": "audio", "uri": SONG}],
+            [{"type": "audio", "uri": JINGLE}],
         ),
         ("image_upscale", {}, CAT, "image_uri", CAT),
         ("video_to_audio", {}, CLIP, "video_uri", CLIP),
@@ -351,7 +353,7 @@ UPSCALED = {CAT: MediaFacts("image", ".png", "image/png", 10_000, 3000, 1000)}
         ("video_to_video", {"output_format": "prores"}, CLIP, 329),
         ("video_to_video", {**WORDS, "model": "gemini_omni_flash"}, CLIP, 110),
         ("image_upscale", {}, CAT, 25),
-        ("image_upscale", {"scale_factor": 4}, CAT, 150),
+        ("image_upscale", {"scale_factor": 4}, STAMP, 150),
         ("video_upscale", {}, CLIP, 216),  # 0.9 a picture, 24 pictures a second
         ("video_upscale", {"resolution": "720p"}, CLIP, 168),
         ("video_upscale", {"model": "enhance_frame_rate", "target_framerate": "60"}, CLIP, 5),

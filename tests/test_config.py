@@ -40,6 +40,8 @@ settle_seconds = 2.0
 settle_timeout_seconds = 600
 scan_seconds = 30      # the scan is the truth, events only wake it
 ignore = []
+convert = true
+keep_metadata = false
 [watch.defaults]       # as a sidecar, under every _folder.prompt.toml
 
 [limits]

@@ -137,7 +137,16 @@ def test_a_watch_may_ignore_more(name: str, junk: bool) -> None:
 
 def test_files_that_are_nothing_to_us_are_listed_and_records_are_not() -> None:
     names = ["a.txt", "b.gif", "c", "cat.png", "cat.prompt.toml", "cat.error.toml", "x.toml"]
-    assert unsupported(names) == ["a.txt", "b.gif", "c", "x.toml"]
+    assert [*unsupported(names)] == ["a.txt", "c", "x.toml"]
+
+
+def test_pictures_that_are_to_be_converted_are_drops_only_where_they_are_converted() -> None:
+    names = ["cat.HEIC", "cat.prompt.toml", "dog.tif"]
+    assert unsupported(names) == {}
+    assert [group.files for group in pair(names)] == [("cat.HEIC", "cat.prompt.toml"), ("dog.tif",)]
+    found = unsupported(names, convert=False)
+    assert found == dict.fromkeys(("cat.HEIC", "dog.tif"), drops.NOT_CONVERTED)
+    assert [group.files for group in pair(names, convert=False)] == [("cat.prompt.toml",)]
 
 
 @pytest.mark.parametrize(
@@ -194,7 +203,7 @@ def test_the_order_of_names_changes_nothing(names: list[str], optional: bool, ch
 def test_every_file_is_in_one_group_or_unsupported_or_a_record(names: list[str], optional: bool) -> None:
     grouped = [name for group in pair(names, optional=optional) for name in group.files]
     records = [name for name in names if drops.is_record(name)]
-    assert sorted(grouped + unsupported(names) + records) == sorted(names)
+    assert sorted([*grouped, *unsupported(names), *records]) == sorted(names)
 
 
 @given(NAMES, st.booleans())

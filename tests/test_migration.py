@@ -281,8 +281,9 @@ SINCE = {
         "DROP INDEX generations_queue",
         *(
             f"ALTER TABLE generations DROP COLUMN {column}"
-            for column in ("remarks", "asks", "model", "price", "priority", "accepted_at")
+            for column in ("remarks", "asks", "prepared", "model", "price", "priority", "accepted_at")
         ),
+        "ALTER TABLE jobs DROP COLUMN prepared",
         "CREATE INDEX jobs_queue ON jobs (state, model, priority DESC, accepted_at)",
     ],
 }

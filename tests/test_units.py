@@ -1,9 +1,11 @@
 """The units do what the service page of the README says, and let the daemon do nothing else."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from runway_watch import config
+from tests.media_samples import film, phone_heic, saved, scene
 from tests.test_readme import ROOT, blocks, section
 
 UNITS = ROOT / "systemd"
@@ -194,6 +197,50 @@ def test_the_units_verify(tmp_path: Path) -> None:
 def test_the_units_expose_little(unit: Path) -> None:
     look = ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={THRESHOLD}"]
     assert "Overall exposure level" in complete(*look, unit)
+
+
+def allowed(unit: Path) -> set[str]:
+    """The system calls that a unit lets pass."""
+    look = ["systemd-analyze", "syscall-filter", "--no-pager"]
+
+    def calls(group: str) -> set[str]:
+        words = [line.split("#")[0].strip() for line in complete(*look, group).splitlines()[1:]]
+        return {name for word in filter(None, words) for name in (calls(word) if word[0] == "@" else {word})}
+
+    found: set[str] = set()
+    for value in directives(unit)["SystemCallFilter"]:
+        groups = [calls(group) for group in value.removeprefix("~").split()]
+        found = found.difference(*groups) if value.startswith("~") else found.union(*groups)
+    return found
+
+
+@needs("systemd-analyze")
+@needs("strace")
+def test_pictures_are_converted_and_films_looked_into_behind_the_units_filter(tmp_path: Path) -> None:
+    """As seen from outside: no call that is barred, and no memory that is written to and run."""
+    may = allowed(PLAIN)
+    assert {"read", "execve"} <= may
+    assert "reboot" not in may
+    for order, data in (
+        ({"do": "convert", "extension": ".heic", "pad": "", "keeps_metadata": False}, phone_heic()),
+        ({"do": "convert", "extension": ".avif", "pad": "", "keeps_metadata": False}, saved(scene(), "AVIF")),
+        ({"do": "probe", "extension": ".mp4"}, film()),
+    ):
+        words = json.dumps({**order, "result": None, "memory": 2 << 30, "cpu": 60})
+        (tmp_path / "file").write_bytes(data)
+        trace = ["strace", "-f", "-qq", "-o", f"{tmp_path}/calls", sys.executable, "-s", "-P"]
+        with (tmp_path / "file").open("rb") as file:
+            done = subprocess.run(
+                [*trace, "-m", "runway_watch.media.darkroom", words], stdin=file, capture_output=True
+            )
+        if done.returncode and not done.stdout:
+            pytest.skip(f"nothing may be traced here: {done.stderr.decode()}")
+        assert "found" in json.loads(done.stdout)
+        lines = (tmp_path / "calls").read_text().splitlines()
+        made = {match[1] for line in lines if (match := re.match(r"\d+ +(\w+)\(", line))}
+        assert made - may == set()
+        assert not [line for line in lines if re.search(r" (mprotect|pkey_mprotect)\(.*PROT_EXEC", line)]
+        assert not [line for line in lines if "PROT_WRITE|PROT_EXEC" in line]
 
 
 @needs("systemd-sysusers")

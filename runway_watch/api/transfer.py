@@ -7,7 +7,7 @@ request is sent twice, and every failure is one of `errors.TransferError` withou
 
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
@@ -22,6 +22,7 @@ from runway_watch.api.records import Slot
 from runway_watch.api.trouble import transfer_errors
 from runway_watch.errors import Away, Changed, Expired, Interrupted, Oversized
 from runway_watch.hands import Lent
+from runway_watch.media import Cut, after, size_after
 
 BLOCK = 256 * 1024
 """Bytes of a file that are held at once."""
@@ -78,7 +79,7 @@ class Courier:
         """Closes the connections."""
         await self._client.aclose()
 
-    async def upload(
+    async def upload(  # noqa: PLR0913 - a file, and all that it has to be
         self,
         slot: Slot,
         file: Lent[BinaryIO],
@@ -87,6 +88,7 @@ class Courier:
         mime: str,
         size: int,
         sha256: str,
+        cuts: Sequence[Cut] = (),
     ) -> None:
         """Sends a file to its slot, once.
 
@@ -97,6 +99,7 @@ class Courier:
             mime: the type of the file part.
             size: bytes, as admitted.
             sha256: hex digest, as admitted.
+            cuts: what is left out of it; it is read all the same.
 
         Raises:
             Changed: the file is not the admitted one; the form was not completed.
@@ -106,10 +109,11 @@ class Courier:
         self._check(slot.upload_url, "upload")
         await file(_check_size, size)
         parts = form(slot.fields, name=name, mime=mime)
-        headers = {"Content-Type": parts.content_type, "Content-Length": str(parts.length(size))}
+        length = parts.length(size_after(cuts, size))
+        headers = {"Content-Type": parts.content_type, "Content-Length": str(length)}
         with transfer_errors("upload"):
             async with paced(self._pacing) as pace:
-                content = _body(parts, file, size=size, sha256=sha256, pace=pace)
+                content = _body(parts, file, _Sent(size, sha256, cuts), pace)
                 async with self._client.stream(
                     "POST", slot.upload_url, content=content, headers=headers
                 ) as answer:
@@ -149,21 +153,30 @@ def _check_size(file: BinaryIO, size: int) -> None:
         raise Changed("The file has not the size it was admitted with.")
 
 
-async def _body(
-    parts: Form, file: Lent[BinaryIO], *, size: int, sha256: str, pace: Pace
-) -> AsyncIterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A file as it was admitted, and what is left out of it."""
+
+    size: int
+    sha256: str
+    cuts: Sequence[Cut]
+
+
+async def _body(parts: Form, file: Lent[BinaryIO], sent: _Sent, pace: Pace) -> AsyncIterator[bytes]:
     """The form, block by block. It stops before its closing boundary if the file is not the admitted one."""
     yield parts.head
     digest = hashlib.sha256()
     position = 0
-    while position < size:
-        block = await file(_next_block, position, min(BLOCK, size - position), digest)
+    while position < sent.size:
+        block = await file(_next_block, position, min(BLOCK, sent.size - position), digest)
+        left = after(sent.cuts, block, position)
         position += len(block)
-        yield block
+        if left:
+            yield left
         pace.moved(len(block))
-    if digest.hexdigest() != sha256:
+    if digest.hexdigest() != sent.sha256:
         raise Changed("The file has not the contents it was admitted with.")
-    await file(_check_size, size)
+    await file(_check_size, sent.size)
     yield parts.foot
 
 

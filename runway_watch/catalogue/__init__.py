@@ -10,6 +10,8 @@ from typing import Any
 
 from runway_watch.catalogue import awaiting, media, prices, shapes
 from runway_watch.catalogue.body import body
+from runway_watch.catalogue.coding import why_not
+from runway_watch.catalogue.fitting import Fit
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
 from runway_watch.catalogue.resolving import Drop, Request, Unfolded, refusal, request
@@ -41,6 +43,7 @@ __all__ = [
     "takes",
     "unfold",
     "unknown",
+    "why_not",
     "wire",
 ]
 
@@ -80,6 +83,7 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
     tag: str = "image",
     strict: bool = True,
     allowed_hosts: Collection[str] = (),
+    fit: Fit = "crop",
 ) -> Request:
     """The complete request that a drop asks for: slot filled, defaults set, checked and priced.
 
@@ -91,6 +95,7 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
         tag: the name by which a prompt speaks of the dropped picture.
         strict: refuse models and keys that the SDK does not know, rather than sending them as they are.
         allowed_hosts: hosts that `https://` media may come from.
+        fit: what becomes of a frame whose shape is not the ratio's.
 
     Raises:
         Refusal: `params.invalid`, or `reference.host` if hosts are all that is wrong; with every problem.
@@ -99,7 +104,8 @@ def resolve(  # noqa: PLR0913 - the drop and the two settings that it is judged 
     if row is None:
         raise refusal([Problem(("[job] operation",), _not_served(operation))])
     file = None if dropped is None else f"file:{dropped}"
-    return request(row, params, Drop(file=file, media=media, tag=tag, strict=strict, hosts=allowed_hosts))
+    drop = Drop(file=file, media=media, tag=tag, strict=strict, hosts=allowed_hosts, fit=fit)
+    return request(row, params, drop)
 
 
 def unfold(

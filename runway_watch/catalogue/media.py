@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from runway_watch.catalogue import published, words
 from runway_watch.catalogue.published import Node, Spec
 from runway_watch.catalogue.words import Problem
-from runway_watch.job import MEDIA_SUFFIXES
+from runway_watch.job import DROPPABLE
 
 FILE = "file:"
 """A local file: relative to the sidecar's folder."""
@@ -69,7 +69,7 @@ def _refusal(text: str, names: Collection[str]) -> str | None:
     scheme, colon, rest = text.partition(":")
     if text.startswith((FILE, "https://", "runway://")):
         return "names no file" if text == FILE else None
-    if text in names or (not colon and PurePosixPath(text).suffix.lower() in MEDIA_SUFFIXES):
+    if text in names or (not colon and PurePosixPath(text).suffix.lower() in DROPPABLE):
         return f"{words.show(text)} is no address; did you mean `{FILE}{text}`?"
     if colon and (rest.startswith("//") or scheme == "data"):
         return f"{scheme}: is not accepted; use `file:NAME`, `runway://` or `https://` from an allowed host"

@@ -9,13 +9,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from runway_watch.catalogue import check, defaults, limits, media, prices, published, shapes, slots, words
+from runway_watch.catalogue import (
+    check,
+    defaults,
+    fitting,
+    lengths,
+    limits,
+    media,
+    prices,
+    published,
+    shapes,
+    slots,
+    words,
+)
+from runway_watch.catalogue.fitting import Fit, Fitted
 from runway_watch.catalogue.operations import AUTO, Operation
 from runway_watch.catalogue.slots import Placement
 from runway_watch.catalogue.tracing import Steps, trace
 from runway_watch.catalogue.words import Path, Problem
 from runway_watch.errors import Refusal
-from runway_watch.job import MEDIA_SUFFIXES, MediaFacts
+from runway_watch.job import DROPPABLE, MediaFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +41,8 @@ class Request:
         params: as in a sidecar, media as `file:NAME`, complete: defaults and the resolved ratio filled in.
         credits: the most it should cost; None if nobody knows.
         price_note: what is unsure about that, "" if nothing.
+        cropped: what Runway will cut off of which `file:NAME`, "12 % left and right".
+        pads: to which shape which picture is to be padded, "16:9".
     """
 
     operation: str
@@ -35,6 +50,8 @@ class Request:
     params: Mapping[str, Any]
     credits: int | None
     price_note: str
+    cropped: Mapping[str, str] = field(default_factory=dict)
+    pads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +62,13 @@ class Unfolded:
         params: as in a sidecar, defaults, slot and ratio filled in where the model is known.
         origins: where a value came from that no sidecar gave as it is, by key.
         problems: what is wrong.
+        fit: what becomes of files whose shape is not the ratio's.
     """
 
     params: Mapping[str, Any]
     problems: tuple[Problem, ...]
     origins: Mapping[str, str] = field(default_factory=dict)
+    fit: Fitted = field(default_factory=Fitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +80,13 @@ class Drop:
     tag: str
     strict: bool
     hosts: Collection[str]
+    fit: Fit = "crop"
 
     @property
     def kind(self) -> str:
         """image, video or audio."""
         facts = self.media.get(self.file or "")
-        return (
-            facts.kind
-            if facts
-            else MEDIA_SUFFIXES.get(PurePosixPath(self.file or "").suffix.lower(), "image")
-        )
+        return facts.kind if facts else DROPPABLE.get(PurePosixPath(self.file or "").suffix.lower(), "image")
 
 
 MOST_CREDITS = 1_000_000_000
@@ -86,7 +102,8 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
     if price.credits is not None and price.credits > MOST_CREDITS:
         why = f"It would cost {price.credits} credits, and no account has so many."
         raise Refusal("params.invalid", why, hint="Ask for less: a shorter `duration`, or fewer outputs.")
-    return Request(row.name, row.model(found.params), found.params, price.credits, price.note)
+    model, fit = row.model(found.params), found.fit
+    return Request(row.name, model, found.params, price.credits, price.note, fit.cropped, fit.pads)
 
 
 def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
@@ -107,7 +124,15 @@ def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
         problems = _judge(row, shape, replace(placed, params=settled), spec, drop)
     steps = Steps(params, placed.params, filled, settled)
     origins = trace(row, steps, picture=_picture(filled, drop))
-    return Unfolded(settled, tuple(placed.as_written(problem) for problem in problems), origins)
+    fit = _fit(shape, settled, drop)
+    return Unfolded(settled, tuple(placed.as_written(problem) for problem in problems), origins, fit)
+
+
+def _fit(shape: Any, params: Mapping[str, Any], drop: Drop) -> Fitted:
+    """Frames and the ratio, compared."""
+    known = shapes.fields(shape).get("ratio") if shape else None
+    allowed = shapes.literals(known.hint) if known else ()
+    return fitting.fitted(params, drop.media, fit=drop.fit, allowed=tuple(allowed))
 
 
 def _placed(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> Placement:
@@ -121,9 +146,12 @@ def _judge(
 ) -> list[Problem]:
     """All that is wrong with complete parameters."""
     problems = [placed.problem] if placed.problem else []
+    fit = _fit(shape, placed.params, drop)
     problems += check.check(shape, placed.params, strict=drop.strict)
     problems = [_lasting(problem, placed.params) for problem in problems]
-    problems += _beyond_types(placed.params, spec, drop)
+    problems += _beyond_types(placed.params, spec, replace(drop, media=fit.media))
+    problems += lengths.check(row.listed, placed.params, spec, fit.media) if spec else ()
+    problems += fit.problems
     return _once(_explain(row, problems, drop))
 
 
@@ -135,7 +163,7 @@ def _guess(row: Operation, given: dict[str, Any], drop: Drop) -> tuple[Placement
         placed = slots.place(row, stand_in, given, file=drop.file, kind=drop.kind, tag=drop.tag)
     problems = [] if not drop.strict and isinstance(given.get("model"), str) else _strangers(row, given)
     problems += [placed.problem] if placed.problem else []
-    problems += _beyond_types(placed.params, None, drop)
+    problems += [*_beyond_types(placed.params, None, drop), *_fit(None, placed.params, drop).problems]
     return placed, _once(problems)
 
 

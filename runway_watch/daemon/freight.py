@@ -26,7 +26,7 @@ class Freight:
         """Upload what does not lie there yet. Done when everything does."""
         spool = self._bench.spool(job)
         for parcel in parcels(job, spool):
-            lock = self._on_the_way.setdefault(parcel.sha256, asyncio.Lock())
+            lock = self._on_the_way.setdefault(parcel.key, asyncio.Lock())
             async with lock:
                 outcome = await self._bring(parcel, spool.hands)
             if not isinstance(outcome, Done):
@@ -47,7 +47,7 @@ class Freight:
         """Have a job's media uploaded anew when they are wanted again: Runway may have lost them early."""
         for parcel in parcels(job, self._bench.spool(job)):
             ledger, account = self._bench.ledger, self._bench.api.fingerprint
-            await self._bench.clerk.insist(ledger.forget_upload, account, parcel.sha256)
+            await self._bench.clerk.insist(ledger.forget_upload, account, parcel.key)
 
     async def _bring(self, parcel: Parcel, hands: Hands) -> Outcome:
         if await self._known(parcel) is not None:
@@ -57,10 +57,10 @@ class Freight:
         if isinstance(outcome, Done):
             account, uri = self._bench.api.fingerprint, outcome.facts["uri"]
             ledger = self._bench.ledger
-            await self._bench.clerk(ledger.uploaded, account, parcel.sha256, uri=uri, at=clock.now())
+            await self._bench.clerk(ledger.uploaded, account, parcel.key, uri=uri, at=clock.now())
         return outcome
 
     async def _known(self, parcel: Parcel) -> str | None:
         since = clock.now() - FRESH_SECONDS
         account = self._bench.api.fingerprint
-        return await self._bench.clerk(self._bench.ledger.upload, account, parcel.sha256, since=since)
+        return await self._bench.clerk(self._bench.ledger.upload, account, parcel.key, since=since)

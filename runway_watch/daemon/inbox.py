@@ -1,5 +1,6 @@
 """One watch's inbox: look, admit, move. The scan is the truth; hints only bring it forward."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -11,7 +12,7 @@ from runway_watch.daemon.guard import guarded
 from runway_watch.daemon.naming import new_id
 from runway_watch.daemon.porter import bring_in
 from runway_watch.daemon.returning import Names, were_here, write_down
-from runway_watch.job import Job, Place, State
+from runway_watch.job import Generation, Job, Place, State, cropped
 from runway_watch.log import say
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged, judge
@@ -140,9 +141,10 @@ class Inbox:
         jobs = await self.spool.hands(lambda: [self._aim(job, back.taken) for job, _ in admitted])
         aimed = list(zip(jobs, [calls for _, calls in admitted], strict=True))
         written = await write_down(self.bench, self.spool, aimed, back)
+        calls = {job.id: calls for job, calls in aimed}
         for job in written:
             tell_shared(job)
-            _tell(job)
+            _tell(job, calls.get(job.id, ()))
         await self._bring_in([job for job in written if job.state is not State.RETIRING])
 
     async def _bring_in(self, jobs: list[Job]) -> None:
@@ -162,7 +164,7 @@ class Inbox:
         return replace(job, target=target, target_name=name)
 
 
-def _tell(job: Job) -> None:
+def _tell(job: Job, calls: Sequence[Generation]) -> None:
     verdict = job.verdict
     say(
         "job.refused" if verdict else "job.accepted",
@@ -173,6 +175,7 @@ def _tell(job: Job) -> None:
         operation=job.operation or None,
         model=job.model or None,
         credits=None if verdict else job.price,
+        cropped=None if verdict else cropped(job, calls) or None,
         code=verdict.code if verdict else None,
         message=verdict.message if verdict else None,
     )

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from runway_watch import catalogue, clock, drops
 from runway_watch.decide import CANCELLED
-from runway_watch.job import MEDIA_SUFFIXES, Generation, Input, Job, Output, Place, Reference, State, Verdict
+from runway_watch.job import DROPPABLE, Generation, Input, Job, Output, Place, Reference, State, Verdict
 from runway_watch.ledger.restoring import Restored
 from runway_watch.records import Record
 from runway_watch.records.reading import Call
@@ -59,6 +59,7 @@ def restored(record: Record, root: Path, place: Place, listing: Listing, name: s
         wish=kept.wish or _wish(record),
         duplicate_of=record.duplicate_of,
         told_at=finished,
+        prepared={prepared.written: prepared.preparation for prepared in kept.prepared},
     )
     calls = [_call(job, n, told, record, listing) for n, told in enumerate(_calls(record, finished), 1)]
     return Restored(job, calls, doubtful=record.charged == "unknown")
@@ -90,6 +91,7 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
         n=n,
         state=state,
         asks=told.request,
+        prepared={prepared.written: prepared.preparation for prepared in told.prepared},
         model=_model(record, told),
         price=job.price if len(record.generation) < 2 else None,
         task_id=told.task_id,
@@ -139,7 +141,7 @@ def _inputs(record: Record, listing: Listing, name: str) -> tuple[Input, ...]:
 
 
 def _is_media(item: Input) -> bool:
-    return PurePosixPath(f"x{item.suffix}").suffix.casefold() in MEDIA_SUFFIXES
+    return PurePosixPath(f"x{item.suffix}").suffix.casefold() in DROPPABLE
 
 
 def _wish(record: Record) -> str:

@@ -111,7 +111,8 @@ def _sort(bench: Bench, spool: Spool, listing: Listing, known: Collection[str]) 
     except (Refusal, SpoolError) as error:
         _unknown(spool, folder, inputs, str(error))
         return
-    _unknown(spool, folder, drops.unsupported(inputs), drops.UNSUPPORTED)
+    for name, why in drops.unsupported(inputs).items():
+        _unknown(spool, folder, (name,), why)
     for group in drops.pair(inputs, optional=sidecar.is_optional(layers)):
         if group.why:
             _unknown(spool, folder, group.files, group.why)

@@ -18,8 +18,10 @@ _SINCE_2 = (
 
 _SINCE_4 = (
     "DROP INDEX IF EXISTS jobs_queue",
+    "ALTER TABLE jobs ADD COLUMN prepared JSON NOT NULL DEFAULT '{}'",
     "ALTER TABLE generations ADD COLUMN remarks JSON NOT NULL DEFAULT '[]'",
     "ALTER TABLE generations ADD COLUMN asks JSON NOT NULL DEFAULT '{}'",
+    "ALTER TABLE generations ADD COLUMN prepared JSON NOT NULL DEFAULT '{}'",
     "ALTER TABLE generations ADD COLUMN model VARCHAR NOT NULL DEFAULT ''",
     "ALTER TABLE generations ADD COLUMN price INTEGER",
     "ALTER TABLE generations ADD COLUMN priority INTEGER NOT NULL DEFAULT '0'",

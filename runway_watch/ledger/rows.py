@@ -4,11 +4,22 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from runway_watch.job import Generation, Input, Job, Output, Place, Reference, State, Verdict
+from runway_watch.job import (
+    Generation,
+    How,
+    Input,
+    Job,
+    Output,
+    Place,
+    Preparation,
+    Reference,
+    State,
+    Verdict,
+)
 
 _PLAIN = (int, float, bool, type(None))
-_WORDS = (State, Place)
-_RECORDS = (Input, Output, Reference, Verdict)
+_WORDS = (State, Place, How)
+_RECORDS = (Input, Output, Preparation, Reference, Verdict)
 
 
 def from_job(job: Job) -> dict[str, Any]:
@@ -52,6 +63,7 @@ def to_job(row: Mapping[str, Any]) -> Job:
         "inputs": tuple(Input(**item) for item in row["inputs"]),
         "references": {key: Reference(**item) for key, item in row["references"].items()},
         "verdict": _verdict(row["verdict"]),
+        "prepared": {key: _preparation(item) for key, item in row["prepared"].items()},
     }
     return Job(**values)
 
@@ -63,9 +75,14 @@ def to_generation(row: Mapping[str, Any]) -> Generation:
         "state": State(row["state"]),
         "outputs": tuple(Output(**item) for item in row["outputs"]),
         "remarks": tuple(row["remarks"]),
+        "prepared": {key: _preparation(item) for key, item in row["prepared"].items()},
         "verdict": _verdict(row["verdict"]),
     }
     return Generation(**values)
+
+
+def _preparation(table: Mapping[str, Any]) -> Preparation:
+    return Preparation(**{**table, "how": How(table["how"]), "steps": tuple(table["steps"])})
 
 
 def _verdict(table: Mapping[str, Any] | None) -> Verdict | None:

@@ -66,6 +66,7 @@ jobs = Table(
     Column("wish", String, nullable=False, server_default=""),
     Column("duplicate_of", String),
     Column("told_at", Float),
+    Column("prepared", JSON, nullable=False, server_default="{}"),
     _one_of("state", State, "jobs_state"),
     _one_of("place", Place, "jobs_place"),
     # One live job per input: the same files are never accepted twice.
@@ -96,6 +97,7 @@ generations = Table(
     Column("n", Integer, primary_key=True),
     Column("state", String, nullable=False),
     Column("asks", JSON, nullable=False, server_default="{}"),
+    Column("prepared", JSON, nullable=False, server_default="{}"),
     Column("model", String, nullable=False, server_default=""),
     Column("price", Integer),
     # Its job's, for the index of the queue.

@@ -4,10 +4,11 @@ A file that is still being filled in behind its final size is not refused for wh
 head is `asset.truncated`, which may mend itself, and a picture that is not whole yet has no sides yet.
 """
 
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from runway_watch.errors import Refusal
-from runway_watch.job import MAX_MEDIA_BYTES, MEDIA_SUFFIXES, MIN_MEDIA_BYTES, MediaFacts
+from runway_watch.job import DROPPABLE, MAX_MEDIA_BYTES, MEDIA_SUFFIXES, MIN_MEDIA_BYTES, MediaFacts
 from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import has_video_track
 from runway_watch.media.headers import read_header
@@ -17,14 +18,18 @@ from runway_watch.media.wholeness import is_whole
 MAX_PIXELS = 89_478_485
 """More is a decompression bomb to Pillow (Image.MAX_IMAGE_PIXELS), and far above what a model takes."""
 
+_MOST_PIXELS = {".jpg": 500_000_000}
+"""Of what can be made smaller while it is decoded; of anything else it is 100 million."""
 
-def look(file: BinaryIO, *, name: str, size: int) -> MediaFacts:
+
+def look(file: BinaryIO, *, name: str, size: int, convert: bool = False) -> MediaFacts:
     """What the bytes are.
 
     Args:
         file: open for reading, seekable; its position is moved.
         name: the dropped file's name, whose extension has to agree with the bytes.
         size: bytes, as the file system says.
+        convert: what Runway does not take is fine if it can be converted.
 
     Raises:
         Refusal: `asset.too_small`, `asset.too_large` or `asset.unsupported`; `asset.truncated` while its
@@ -32,8 +37,9 @@ def look(file: BinaryIO, *, name: str, size: int) -> MediaFacts:
         OSError: the file cannot be read.
     """
     _check_size(name, size)
-    kind, extension, mime = _agreed(file, name, size)
-    sides = _sides(file, name, extension, size) if kind == "image" else None
+    kind, extension, mime = _agreed(file, name, size, DROPPABLE if convert else MEDIA_SUFFIXES)
+    most = _MOST_PIXELS.get(extension, 100_000_000) if convert else MAX_PIXELS
+    sides = _sides(file, name, (extension, size), most) if kind == "image" else None
     return MediaFacts(kind, extension, mime, size, *(sides or ()))
 
 
@@ -52,36 +58,36 @@ def _check_size(name: str, size: int) -> None:
         )
 
 
-def _agreed(file: BinaryIO, name: str, size: int) -> Sniffed:
+def _agreed(file: BinaryIO, name: str, size: int, takes: Mapping[str, str]) -> Sniffed:
     """The file's type, when its bytes and its name agree."""
     named = "." + name.rpartition(".")[2].lower()
     head = read_at(file, 0, HEAD)
     if not any(head):
         raise _blank(name)
     found = sniff(head)
-    if found is None or found[1] not in MEDIA_SUFFIXES:
+    if found is None or found[1] not in takes:
         what = f"a {found[1]} file" if found else "of no kind that Runway takes"
-        raise _unsupported(f"{name} is called {named}, but its bytes are {what}.")
+        but = "and" if found and extension_fits(named, found[1]) else "but"
+        raise _unsupported(f"{name} is called {named}, {but} its bytes are {what}.", takes)
     if named == ".m4a" and found[1] in ISO_FAMILY and not has_video_track(file, size):
         return TYPES[".m4a"]  # many programs write sound under a film's brand
     if not extension_fits(named, found[1]):
-        raise _unsupported(f"{name} is called {named}, but its bytes are a {found[1]} file.")
+        raise _unsupported(f"{name} is called {named}, but its bytes are a {found[1]} file.", takes)
     return TYPES[named] if found[1] in ISO_FAMILY else found
 
 
-def _sides(file: BinaryIO, name: str, extension: str, size: int) -> tuple[int, int] | None:
+def _sides(file: BinaryIO, name: str, what: tuple[str, int], most: int) -> tuple[int, int] | None:
     """Width and height as displayed; None while they are still to come. A whole file must have them."""
+    extension, size = what
     header = read_header(file, extension, size)
     if header is None and not is_whole(file, extension, size):
         return None
     if header is None:
         raise _unsupported(f"{name} begins like a {extension} file, but holds no picture that can be read.")
-    if header.width * header.height > MAX_PIXELS:
+    if header.width * header.height > most:
         sides = f"{header.width} x {header.height}"
-        raise _unsupported(
-            f"{name} ({extension}) has {sides} pixels, over {MAX_PIXELS // 1_000_000} million."
-        )
-    return (header.height, header.width) if header.turned else (header.width, header.height)
+        raise _unsupported(f"{name} ({extension}) has {sides} pixels, over {most // 1_000_000} million.")
+    return header.upright
 
 
 def _blank(name: str) -> Refusal:
@@ -89,8 +95,8 @@ def _blank(name: str) -> Refusal:
     return Refusal("asset.truncated", message, hint="Copy it again; the copy seems to have stopped.")
 
 
-def _unsupported(message: str) -> Refusal:
-    takes = " ".join(suffix.removeprefix(".") for suffix in MEDIA_SUFFIXES)
+def _unsupported(message: str, known: Mapping[str, str] = MEDIA_SUFFIXES) -> Refusal:
+    takes = " ".join(suffix.removeprefix(".") for suffix in known)
     return Refusal(
         "asset.unsupported",
         message,

@@ -22,6 +22,10 @@ TYPES: dict[str, Sniffed] = {
         ("image", ".webp", "image/webp"),
         ("image", ".gif", "image/gif"),
         ("image", ".svg", "image/svg+xml"),
+        ("image", ".heic", "image/heic"),
+        ("image", ".avif", "image/avif"),
+        ("image", ".tif", "image/tiff"),
+        ("image", ".bmp", "image/bmp"),
         ("video", ".mp4", "video/mp4"),
         ("video", ".mov", "video/quicktime"),
         ("video", ".3gp", "video/3gpp"),
@@ -37,13 +41,19 @@ TYPES: dict[str, Sniffed] = {
         ("archive", ".zip", "application/zip"),
     )
 }
-"""The MIME types that Runway lists for inputs (docs, assets/inputs), and those of its outputs."""
+"""The MIME types that Runway lists for inputs (docs, assets/inputs), and those of its outputs and of what is
+converted."""
 
 ISO_FAMILY = frozenset({".mp4", ".mov", ".3gp"})
 """One container, three names; cameras and phones mix them up and every reader takes all three."""
 
-_STILL_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"mif2", b"msf1"})
-_OTHER_BRANDS = frozenset({b"avif", b"avis", b"crx ", b"jxl ", b"jp2 ", b"jpx ", b"jpm "})
+_NAMES = {".jpeg": ".jpg", ".tiff": ".tif", ".heif": ".heic"}
+"""Other names of the same."""
+
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
+_STILL_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_OTHER_BRANDS = frozenset({b"crx ", b"jxl ", b"jp2 ", b"jpx ", b"jpm "})
 _QUICKTIME_STARTS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 
 
@@ -58,10 +68,9 @@ def sniff(head: bytes) -> Sniffed | None:
 
 def extension_fits(named: str, sniffed: str) -> bool:
     """Whether a file may be called `named` when its bytes are `sniffed`; both with their dots."""
-    name = named.lower()
-    if name == ".jpeg":
-        name = ".jpg"
-    return name == sniffed or (name in ISO_FAMILY and sniffed in ISO_FAMILY)
+    name = _NAMES.get(named.lower(), named.lower())
+    is_heif = named.lower() == ".heif" and sniffed == ".avif"  # the one is a kind of the other
+    return name == sniffed or (name in ISO_FAMILY and sniffed in ISO_FAMILY) or is_heif
 
 
 def _by_signature(head: bytes) -> str | None:
@@ -74,6 +83,10 @@ def _by_signature(head: bytes) -> str | None:
         (b"PK\x03\x04", ".zip"),
         (b"PK\x05\x06", ".zip"),
         (b"ID3", ".mp3"),
+        (b"II*\x00", ".tif"),
+        (b"MM\x00*", ".tif"),
+        (b"II+\x00\x08\x00\x00\x00", ".tif"),
+        (b"MM\x00+\x00\x08\x00\x00", ".tif"),
     ):
         if head.startswith(signature):
             return extension
@@ -92,10 +105,15 @@ def _iso(head: bytes) -> str | None:
         return ".mov"  # QuickTime from before there was an ftyp box
     if word != b"ftyp" or size < 12 or len(head) < 12:
         return None
-    return _by_brand(head[8:12])
+    others = {head[at : at + 4] for at in range(16, min(size, len(head) - 3, 256), 4)}
+    return _by_brand(head[8:12], others)
 
 
-def _by_brand(brand: bytes) -> str | None:
+def _by_brand(brand: bytes, others: set[bytes]) -> str | None:
+    if brand in _AVIF_BRANDS or (brand in _STILL_BRANDS and others & _AVIF_BRANDS):
+        return ".avif"
+    if brand in _HEIC_BRANDS or (brand in _STILL_BRANDS and others & _HEIC_BRANDS):
+        return ".heic"
     if brand in _STILL_BRANDS or brand in _OTHER_BRANDS:
         return ""  # known, and not for us
     if brand == b"qt  ":
@@ -103,6 +121,12 @@ def _by_brand(brand: bytes) -> str | None:
     if brand in (b"M4A ", b"M4B ", b"M4P "):
         return ".m4a"
     return ".3gp" if brand[:3] in (b"3gp", b"3gg", b"3ge", b"3gs", b"3gr", b"3g2") else ".mp4"
+
+
+def _bmp(head: bytes) -> str | None:
+    """Two letters are no proof: the length of the header behind them is one of seven."""
+    known = (12, 40, 52, 56, 64, 108, 124)
+    return ".bmp" if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in known else None
 
 
 def _ebml(head: bytes) -> str | None:
@@ -171,6 +195,7 @@ _TESTS: tuple[Callable[[bytes], str | None], ...] = (
     _by_signature,
     _riff,
     _iso,
+    _bmp,
     _ebml,
     _ogg,
     _svg,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from runway_watch.job import Verdict
+from runway_watch.job import How, Preparation, Verdict
 from runway_watch.records.writing import SCHEMA
 
 MOST_BYTES = 1 << 20
@@ -56,8 +56,32 @@ class Referred(_Written):
     mime: str
 
 
+class Prepared(_Written):
+    """How one of its files is sent."""
+
+    written: str
+    how: Literal["as_it_is", "stripped", "converted"]
+    extension: str = Field(pattern=r"^\.[a-z0-9]{1,8}$")
+    mime: str = Field(pattern=r"^[a-z0-9/.+-]{1,80}$")
+    size: int = _COUNT
+    width: int | None = Field(default=None, ge=0, le=_MOST)
+    height: int | None = Field(default=None, ge=0, le=_MOST)
+    steps: list[str] = []
+    pad: str = Field(default="", pattern=r"^(\d{1,6}:\d{1,6})?$")
+    keeps_metadata: bool = False
+    cropped: str = ""
+
+    @property
+    def preparation(self) -> Preparation:
+        """As the ledger has it."""
+        told = self.model_dump(exclude={"written"})
+        return Preparation(**told | {"how": How(self.how), "steps": tuple(self.steps)})
+
+
 class Call(_Written):
     """A generation."""
+
+    prepared: list[Prepared] = []
 
     request: dict[str, Any] = {}
     task_id: str | None = None
@@ -98,6 +122,7 @@ class Kept(_Written):
     sweeps: int = _NONE_YET
     file: list[File] = []
     reference: list[Referred] = []
+    prepared: list[Prepared] = []
 
 
 class Record(_Written):

@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from runway_watch.clock import as_utc
-from runway_watch.job import Generation, Job, Verdict
+from runway_watch.job import Generation, Job, Preparation, Verdict, cropped
 from runway_watch.letters import STEERING
 
 SCHEMA = 1
@@ -44,8 +44,10 @@ def result(
         "failed": len(failed) or None,
         **(_in_part(len(failed), len(generations)) if failed else {}),
         "duplicate_of": job.duplicate_of,
+        "cropped": cropped(job, generations) or None,
         "request": dict(job.params),
         "generation": [_generation(g, outputs.get(g.n, []), among=len(generations)) for g in generations],
+        "sent": [_sent(written, prepared) for written, prepared in job.prepared.items()] or None,
         "ledger": _for_ledger(job),
     }
     return _text(table)
@@ -120,6 +122,19 @@ def _in_part(failed: int, among: int) -> dict[str, str]:
     }
 
 
+def _sent(written: str, prepared: Preparation) -> dict[str, Any]:
+    """What was sent in place of a file; nothing about what nobody has seen."""
+    return {
+        "file": written.removeprefix("file:"),
+        "mime": prepared.mime,
+        "width": prepared.width,
+        "height": prepared.height,
+        "bytes": prepared.size or None,
+        "changes": list(prepared.steps),
+        "cropped": prepared.cropped or None,
+    }
+
+
 def _generation(generation: Generation, outputs: list[str], *, among: int) -> dict[str, Any]:
     started, ended = generation.submitted_at, generation.ended_at
     seconds = round(ended - started, 1) if started is not None and ended is not None else None
@@ -139,6 +154,7 @@ def _generation(generation: Generation, outputs: list[str], *, among: int) -> di
         "nodes": _by_node(generation, outputs),
         **(_why(generation.verdict) if among > 1 and generation.verdict and not outputs else {}),
         "request": dict(generation.asks) or None,
+        "prepared": _prepared(generation.prepared),
     }
 
 
@@ -149,6 +165,10 @@ def _by_node(generation: Generation, outputs: list[str]) -> dict[str, list[str]]
         if output.node:
             found.setdefault(output.node, []).append(name)
     return found or None
+
+
+def _prepared(found: Mapping[str, Preparation]) -> list[dict[str, Any]] | None:
+    return [{"written": name, **asdict(each)} for name, each in found.items()] or None
 
 
 def _why(verdict: Verdict) -> dict[str, Any]:
@@ -165,6 +185,7 @@ def _for_ledger(job: Job) -> dict[str, Any]:
         "sweeps": job.sweeps,
         "file": [{name: getattr(item, name) for name in _KEPT} for item in job.inputs],
         "reference": [{"written": name, **asdict(found)} for name, found in job.references.items()],
+        "prepared": _prepared(job.prepared),
     }
 
 

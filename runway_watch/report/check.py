@@ -14,6 +14,7 @@ from runway_watch.config import Settings, WatchSettings, read_key
 from runway_watch.errors import ApiError, ConfigError, Denied, LedgerError
 from runway_watch.job import Place
 from runway_watch.ledger import Ledger, holder
+from runway_watch.media import NOT_PROBED, can_probe, try_darkroom
 from runway_watch.report.places import Places
 from runway_watch.watcher import choose
 
@@ -44,6 +45,10 @@ def check(config: Path, settings: Settings, places: Places, environment: Mapping
     yield _good("config", f"{config}, {len(settings.watch)} watched")
     for watch in settings.watch:
         yield from _folders(watch)
+    yield _pictures()
+    yield _good(
+        "films", "how long they last and how they are coded is checked" if can_probe() else NOT_PROBED
+    )
     yield _ledger(places)
     try:
         key = read_key(settings, environment)
@@ -117,6 +122,13 @@ def _inotify(watch: WatchSettings) -> Line:
         return _bad("inotify", f"no events, the scan has to do: {short}")
     taken = f"{use.watches} taken; {use.instances} of {instances.allowed} instances taken"
     return _good("inotify", f"{needed} of {watches.allowed} watches needed, {taken}")
+
+
+def _pictures() -> Line:
+    """Whether they can be converted: by a process of its own, as each will be."""
+    if why := try_darkroom():
+        return _bad("pictures", f"none can be converted: {why}")
+    return _good("pictures", "HEIC, AVIF, TIFF, BMP and GIF can be converted")
 
 
 def _ledger(places: Places) -> Line:

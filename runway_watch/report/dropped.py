@@ -112,7 +112,7 @@ def _group_of(spot: Spot, seen: Collection[str]) -> Group:
     """The files that belong together with this one, itself included."""
     prefix = join(spot.folder, "")
     names = [path.removeprefix(prefix) for path in seen if path.startswith(prefix)]
-    groups = drops.pair(name for name in names if "/" not in name)
+    groups = drops.pair((name for name in names if "/" not in name), convert=spot.watch.convert)
     alone = Group(spot.name, spot.name, None)
     return next((group for group in groups if spot.name in group.files), alone)
 

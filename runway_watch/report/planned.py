@@ -8,7 +8,8 @@ from runway_watch import hours
 from runway_watch.clock import as_utc
 from runway_watch.config import Settings
 from runway_watch.forecast import Stop
-from runway_watch.job import Hold, Place, State, Verdict
+from runway_watch.job import Hold, Place, State, Verdict, cropped
+from runway_watch.media import NOT_PROBED, can_probe
 from runway_watch.report.plan import ASSUMED_SECONDS, Plan
 from runway_watch.report.pricing import Line
 from runway_watch.report.standing import TRIED_AGAIN
@@ -32,7 +33,15 @@ def lines(plan: Plan, settings: Settings) -> Iterator[str]:
     yield from (_stop(plan, stop, zone) for stop in plan.course.stops)
     yield from _times(plan, zone)
     yield from (_hold(hold, zone) for hold in plan.holds)
+    if not can_probe() and any(map(_has_film, (*plan.drops, *plan.queue))):
+        yield f"note: {NOT_PROBED}"
     yield from (f"trouble: {trouble}" for trouble in plan.troubles)
+
+
+def _has_film(line: Line) -> bool:
+    """Whether a film or a sound belongs to it."""
+    kinds = (line.job.mime or "", *(reference.mime for reference in line.job.references.values()))
+    return any(kind.startswith(("video/", "audio/")) for kind in kinds)
 
 
 # -- a line each --------------------------------------------------------------------------------------------
@@ -54,7 +63,9 @@ def _price(line: Line) -> str:
         return f"refused ({line.verdict.code}): {_problems(line.verdict)}"
     price, note = (f"{line.free}: 0 credits", "") if line.free else (_told(line), line.note)
     several = f"{len(line.parts)} generations" if len(line.parts) > 1 else ""
-    more = ", ".join(part for part in (several, note, _stands(line)) if part)
+    lost = cropped(line.job, [part.call for part in line.parts])
+    parts = (several, note, f"cropped {lost}" if lost else "", _stands(line))
+    more = ", ".join(part for part in parts if part)
     return f"{price} ({more})" if more else price
 
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from runway_watch.drops import RECORDS, SIDECAR, join, numbered
 from runway_watch.errors import OutputGone, Refusal, SpoolError
 from runway_watch.hands import Hands
-from runway_watch.job import MEDIA_SUFFIXES, Input, Job, Output, Place
+from runway_watch.job import DROPPABLE, Input, Job, Output, Place
 from runway_watch.spool.beneath import opened
 from runway_watch.spool.carry import carry, go_back
 from runway_watch.spool.checksum import digest_of
@@ -113,7 +113,7 @@ class Spool:
         Where nobody can look it is the first of them: whoever moves files there replaces nothing.
         """
         # What another group of this name would have counts too, so that outputs and records never meet.
-        endings = {*suffixes, *RECORDS, *MEDIA_SUFFIXES, SIDECAR}
+        endings = {*suffixes, *RECORDS, *DROPPABLE, SIDECAR}
         names = (numbered(wanted, n) for n in count(after + 1))
         with suppress(SpoolError), self._entered(place, folder) as found:
             return next(n for n in names if not any(Spot(found, n + e).look() for e in endings))

@@ -20,6 +20,7 @@ from runway_watch.stages.asking import ask, blaming, varied
 from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
 from runway_watch.stages.inspecting import (
     Unsettled,
+    fit,
     look_at_media,
     look_at_references,
     read_sidecar,
@@ -108,10 +109,12 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
         tag=tag,
         strict=desk.api.strict_params,
         allowed_hosts=desk.api.allowed_media_hosts,
+        fit=findings.table.fit,
     )
     with findings.noting(), blaming(asked):
         contents, count = _contents(findings, group), findings.table.variations or 1
         findings.requests = requests(wanted, resolve, count=count, contents=contents)
+        findings.fits = [fit(request, candidate, desk, findings) for request in findings.requests]
         _check_price(findings.requests, findings.table, desk)
     return None
 
@@ -164,26 +167,38 @@ def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -
         accepted_at=desk.now,
         verdict=verdict,
         wish="" if verdict else _wish(findings, group),
+        prepared=findings.prepared | (findings.fits[0] if findings.is_uniform else {}),
     )
-    return job, _generations(job, found, own, due=max(desk.now, table.starts_at()))
+    return job, _generations(job, findings, own, due=max(desk.now, table.starts_at()))
 
 
 def _generations(
-    job: Job, found: Sequence[catalogue.Request], own: Sequence[Mapping[str, Any]], *, due: float
+    job: Job, findings: Findings, own: Sequence[Mapping[str, Any]], *, due: float
 ) -> Sequence[Generation]:
     """One for each request; a single one that fails for what is refused."""
     if job.verdict is not None:
         refused = Generation(job.id, 1, job.state, model=job.model, price=job.price, verdict=job.verdict)
         return [replace(refused, due_at=job.accepted_at)]
-    return [
+    plain = [
         Generation(job.id, n, job.state, asks=asks, model=request.model, price=request.credits, due_at=due)
-        for n, (request, asks) in enumerate(zip(found, own, strict=True), 1)
+        for n, (request, asks) in enumerate(zip(findings.requests, own, strict=True), 1)
     ]
+    if findings.is_uniform:
+        return plain
+    return [replace(call, prepared=fit) for call, fit in zip(plain, findings.fits, strict=True)]
 
 
 def _wish(findings: Findings, group: Group) -> str:
     contents = _contents(findings, group)
-    return together([wish_of(each.operation, each.params, contents) for each in findings.requests])
+    wishes = [wish_of(each.operation, each.params, _padded(contents, each)) for each in findings.requests]
+    return together(wishes)
+
+
+def _padded(contents: Mapping[str, str], request: catalogue.Request) -> Mapping[str, str]:
+    """Contents by what is sent of them: a picture that is padded is another one."""
+    return dict(contents) | {
+        written: f"{contents[written]} padded to {shape}" for written, shape in request.pads.items()
+    }
 
 
 def _contents(findings: Findings, group: Group) -> Mapping[str, str]:

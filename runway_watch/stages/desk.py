@@ -10,7 +10,8 @@ from runway_watch import catalogue
 from runway_watch.config import ApiSettings, Settings
 from runway_watch.drops import Group, join
 from runway_watch.errors import Refusal
-from runway_watch.job import MediaFacts, Place, Reference, Verdict
+from runway_watch.job import MediaFacts, Place, Preparation, Reference, Verdict
+from runway_watch.media import Policy
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import Spool
@@ -67,7 +68,9 @@ class Desk:
         api: strictness and allowed hosts.
         now: the moment, seconds since 1970.
         credits_per_job: the operator's cap, 0 for none.
-        decodes: pictures are decoded to their end too; without that their structure has to do.
+        decodes: pictures are decoded to their end too, and converted if they are to be; without that their
+            structure has to do.
+        convert, keeps_metadata: as the watch has them.
     """
 
     root: str
@@ -78,10 +81,18 @@ class Desk:
     now: float
     credits_per_job: int = 0
     decodes: bool = True
+    convert: bool = True
+    keeps_metadata: bool = False
+
+    @property
+    def policy(self) -> Policy:
+        """How files are to be sent."""
+        return Policy(self.convert, self.keeps_metadata, self.decodes)
 
     @classmethod
     def at(cls, place: Place, spool: Spool, settings: Settings, *, now: float) -> Self:
         """The desk at one of a watch's four folders."""
+        watch = next((watch for watch in settings.watch if watch.root == spool.root), None)
         return cls(
             root=str(spool.root),
             place=place,
@@ -90,6 +101,8 @@ class Desk:
             api=settings.api,
             now=now,
             credits_per_job=settings.budget.credits_per_job,
+            convert=watch is None or watch.convert,
+            keeps_metadata=watch is not None and watch.keep_metadata,
         )
 
 
@@ -116,9 +129,17 @@ class Findings:
     digests: dict[str, str] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
     asked: Asked | None = None
+    prepared: dict[str, Preparation] = field(default_factory=dict)
+    padded: dict[tuple[str, str], Preparation] = field(default_factory=dict)  # by file and shape
+    fits: list[dict[str, Preparation]] = field(default_factory=list)  # what each generation has otherwise
     table: JobTable = field(default_factory=JobTable)
     requests: list[catalogue.Request] = field(default_factory=list)  # one for each generation
     refusals: list[Refusal] = field(default_factory=list)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all generations have their files sent alike."""
+        return bool(self.fits) and all(each == self.fits[0] for each in self.fits)
 
     def noting(self) -> "Noting":
         """Note a refusal and go on looking: a person wants to hear of everything at once."""

@@ -8,12 +8,13 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from runway_watch import catalogue, media, sidecar
-from runway_watch.errors import Refusal
-from runway_watch.job import MIN_MEDIA_BYTES, Reference
+from runway_watch.errors import Interrupted, Refusal
+from runway_watch.job import MIN_MEDIA_BYTES, How, MediaFacts, Preparation, Reference
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import below, digest_of
 from runway_watch.stages.desk import Candidate, Desk, Findings, Reading, Waits
@@ -58,16 +59,83 @@ def look_at_media(candidate: Candidate, desk: Desk, findings: Findings) -> Waits
     with desk.reading(candidate.path(name)) as file:
         size = file.seek(0, 2)
         try:
-            facts = media.look(file, name=name, size=size)
+            facts = media.look(file, name=name, size=size, convert=desk.convert)
+            if not _is_sound(file, facts.extension, size, decodes=desk.decodes):
+                return _incomplete(name, patient=candidate.patient)
+            _prepare(file, f"file:{name}", facts, (name, desk), findings)
         except Refusal as refusal:
             if refusal.code == "asset.truncated" or size == 0 or _is_begun(file, size):
                 return _incomplete(name, patient=candidate.patient)
             raise
-        if not _is_sound(file, facts.extension, size, decodes=desk.decodes):
-            return _incomplete(name, patient=candidate.patient)
         findings.digests[name] = digest_of(file)
-        findings.facts[f"file:{name}"] = facts
     return None
+
+
+def _prepare(
+    file: BinaryIO, written: str, facts: MediaFacts, told: tuple[str, Desk], findings: Findings
+) -> None:
+    """Find out the rest about a file that is whole, and how it is to be sent. Raises Refusal."""
+    name, desk = told
+    with _taking_blame():
+        facts = media.probed(file, facts, name=name)
+        if why := catalogue.why_not(facts):
+            hint = "Save it anew, as MP4 with H.264 or as WAV."
+            raise Refusal("asset.unsupported", f"{name} {why}.", hint=hint)
+        prepared = media.prepare(file, facts, name=name, policy=desk.policy)
+    # A picture that was decoded has the sides that it turned out to have, before it was made smaller.
+    if desk.decodes and prepared.how is How.CONVERTED and _lies_otherwise(facts, prepared):
+        facts = replace(facts, width=prepared.width, height=prepared.height)
+    findings.facts[written] = facts
+    findings.prepared[written] = prepared
+
+
+def _lies_otherwise(facts: MediaFacts, prepared: Preparation) -> bool:
+    """Whether the headers had told other proportions than the decoder."""
+    wide, high = (facts.width or 1) * (prepared.height or 1), (facts.height or 1) * (prepared.width or 1)
+    return abs(wide - high) > max(wide, high) / 100
+
+
+def fit(
+    request: catalogue.Request, candidate: Candidate, desk: Desk, findings: Findings
+) -> dict[str, Preparation]:
+    """How files are sent for this request beside what is known of them: what Runway cuts off, what is padded.
+
+    Raises:
+        Refusal: something cannot be padded.
+    """
+    known, told = findings.prepared, (desk, findings)
+    cropped = {file: replace(known[file], cropped=lost) for file, lost in request.cropped.items()}
+    return cropped | {file: _padded(file, shape, candidate, told) for file, shape in request.pads.items()}
+
+
+def _padded(written: str, shape: str, candidate: Candidate, told: tuple[Desk, Findings]) -> Preparation:
+    desk, findings = told
+    if (written, shape) not in findings.padded:
+        findings.padded[written, shape] = _pad(written, shape, candidate, (desk, findings))
+    return findings.padded[written, shape]
+
+
+def _pad(written: str, shape: str, candidate: Candidate, told: tuple[Desk, Findings]) -> Preparation:
+    desk, findings = told
+    name = written.removeprefix("file:")
+    if not desk.convert:
+        message = f"{name} cannot be padded, for pictures are not converted here."
+        hint = 'Say `fit = "crop"` in [job], or have `convert = true` set for the watch.'
+        raise Refusal("params.invalid", message, hint=hint)
+    reference = findings.references.get(written)
+    opened = desk.reading(candidate.path(name)) if reference is None else desk.referred(reference.path)
+    with opened as file, _taking_blame():
+        return media.prepare(file, findings.facts[written], name=name, policy=desk.policy, pad=shape)
+
+
+@contextmanager
+def _taking_blame() -> Iterator[None]:
+    """What is broken off for want of time or memory is the file's fault, unless a person tries it again."""
+    try:
+        yield
+    except Interrupted as error:
+        hint = "Make it smaller, or give the machine more memory; then move it back to the inbox."
+        raise Refusal("asset.unsupported", str(error), hint=hint) from None
 
 
 def read_sidecar(candidate: Candidate, desk: Desk, findings: Findings) -> Sidecar | Waits:
@@ -110,10 +178,10 @@ def _refer(written: str, folder: str, desk: Desk, findings: Findings) -> Referen
     path = below(folder, written.removeprefix("file:"))
     with desk.referred(path) as file:
         size = file.seek(0, 2)
-        facts = media.look(file, name=PurePosixPath(path).name, size=size)
+        facts = media.look(file, name=PurePosixPath(path).name, size=size, convert=desk.convert)
         if not media.is_whole(file, facts.extension, size):
             raise Refusal("asset.truncated", f"{path} ends before its end.", hint="Put a whole copy there.")
-        findings.facts[written] = facts
+        _prepare(file, written, facts, (path, desk), findings)
         return Reference(path, digest_of(file), size, facts.mime)
 
 

@@ -13,7 +13,9 @@ from runway_watch.spool import Listing, Spool, scan
 from runway_watch.stages.desk import NO_OPERATION, Candidate
 from runway_watch.stages.presets import seen_defaults
 
-UNSUPPORTED = f"unsupported: {drops.UNSUPPORTED}"
+UNSUPPORTED = "unsupported: "
+"""How it begins what is said of a file that can be no drop."""
+
 RECORD = "a record that runway-watch wrote beside a job: never a drop; delete it, or move it back to its job"
 ARRIVING = "still arriving"
 
@@ -114,9 +116,10 @@ def _sort(
         return
     layers = tuple(layer for layer, _ in seen)
     above = [_watch(layer.name, sight, known, found, now) for layer, sight in seen if sight is not None]
-    found.waiting |= {join(listing.path, name): UNSUPPORTED for name in drops.unsupported(listing.files)}
+    strange = drops.unsupported(listing.files, convert=watch.convert)
+    found.waiting |= {join(listing.path, name): UNSUPPORTED + why for name, why in strange.items()}
     found.waiting |= {join(listing.path, name): RECORD for name in listing.files if drops.is_record(name)}
-    for group in drops.pair(listing.files, optional=sidecar.is_optional(layers)):
+    for group in drops.pair(listing.files, optional=sidecar.is_optional(layers), convert=watch.convert):
         watched = [found.known.seen[join(listing.path, name)] for name in group.files]
         pause = max(settle.remaining(w, now=now, settle=watch.settle_seconds) for w in (*watched, *above))
         if group.why:

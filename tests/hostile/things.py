@@ -119,6 +119,16 @@ def webp(side: int) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(canvas + coded)) + b"WEBP" + canvas + coded
 
 
+def bmp(side: int) -> bytes:
+    """A BMP that says of itself that it is so large."""
+    return struct.pack("<2sIIIIiiHH", b"BM", 0, 0, 54, 40, side, side, 1, 24) + bytes(1000)
+
+
+def gif(side: int) -> bytes:
+    """A GIF that says of its canvas that it is so large."""
+    return b"GIF89a" + struct.pack("<HH", side, side) + bytes(1000) + b";"
+
+
 def padded(text: str) -> bytes:
     """What is no picture, in a size that a picture may have."""
     return text.encode().ljust(1000)

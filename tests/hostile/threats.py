@@ -119,9 +119,21 @@ def _image_bombs() -> Iterator[Threat]:
     yield refused("wide jpeg", code, "65500 x 65500 pixels", media=things.jpeg(65_500), ending=".jpg")
     yield refused("wide webp", code, "16777216 x 16777216", media=things.webp(1 << 24), ending=".webp")
     yield refused("packed", "asset.truncated", "it is damaged", media=things.png(20, 20, packed=b"iCCP"))
+    yield refused("wide bmp", code, "60000 x 60000 pixels", media=things.bmp(60_000), ending=".bmp")
+    yield refused("wide gif", code, "65535 x 65535 pixels", media=things.gif(65_535), ending=".gif")
     for name, data in things.OTHERS.items():
-        told = "are a .svg file" if name == "svg" else "of no kind that Runway takes"
+        told = {"tiff": "are a .tif file", "svg": "are a .svg file"}.get(name, "of no kind that Runway takes")
         yield refused(f"{name} as png", code, told, media=data)
+    for name in ("tiff", "bmp"):
+        ending = {"tiff": ".tif"}.get(name, f".{name}")
+        told = "no kind" if name == "bmp" else "it is damaged"
+        yield refused(
+            f"{name} of ones",
+            "asset.truncated" if name == "tiff" else code,
+            told,
+            media=things.OTHERS[name],
+            ending=ending,
+        )
 
 
 def _names() -> Iterator[Threat]:

@@ -1,0 +1,107 @@
+"""Finds in MP4, MOV, 3GP and M4A what tells where, when and by what they were taken, to send zeros for it.
+
+Boxes keep their place and length: their type becomes `free` (ISO 14496-12, 8.1.2), their contents zeros. So
+no index has to be written anew. Tracks that are neither picture nor sound go with their samples: cameras
+write where they were into them, for every second.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from runway_watch.media.blocks import read_at
+from runway_watch.media.containers import boxes
+from runway_watch.media.cuts import Cut
+from runway_watch.media.pictures import MAX_PARTS, Part
+from runway_watch.media.tracks import samples
+
+_OUTSIDE = frozenset(
+    {
+        *(b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"ssix", b"styp", b"pdin", b"wide"),
+        *(b"free", b"skip"),
+    }
+)
+"""The boxes of a file that are none of metadata."""
+
+_METADATA = frozenset({b"udta", b"meta", b"uuid", b"free", b"skip", b"Xtra"})
+_FOLDERS = frozenset({b"moov", b"trak", b"mdia", b"minf"})
+_DATED = frozenset({b"mvhd", b"tkhd", b"mdhd"})
+_PLAYED = frozenset({b"vide", b"soun", b"tmcd", b""})
+"""Handlers of tracks that are sent: picture, sound, time code."""
+
+_DEEPEST = 6
+
+
+def iso_cuts(file: BinaryIO, size: int) -> list[Cut]:
+    """What is sent as zeros, in order. Raises OSError."""
+    found: list[Cut] = []
+    left = iter(range(MAX_PARTS))
+    for box in boxes(file, 0, size):
+        if box.name == b"moov":
+            found += _inside(file, box, 1, left)
+        elif box.name not in _OUTSIDE or box.name in (b"free", b"skip"):
+            found += _freed(file, box, size)
+    return merged(found)
+
+
+def _inside(file: BinaryIO, outer: Part, depth: int, left: Iterator[int]) -> Iterator[Cut]:
+    """What is in a box; `left` has an item for each box that may still be looked at, in all of the file."""
+    for box, _ in zip(boxes(file, outer.start, outer.end), left, strict=False):
+        if box.end > outer.end:
+            return
+        if box.name in _METADATA:
+            yield from _freed(file, box, outer.end)
+        elif box.name == b"trak" and _handler(file, box) not in _PLAYED:
+            yield from samples(file, box)
+            yield from _freed(file, box, outer.end)
+        elif box.name in _DATED:
+            yield from _undated(file, box)
+        elif box.name in _FOLDERS and depth < _DEEPEST:
+            yield from _inside(file, box, depth + 1, left)
+
+
+def _freed(file: BinaryIO, box: Part, end: int) -> Iterator[Cut]:
+    """The box as free space, unless it is that already. Its header has 8 bytes, or 16."""
+    begin = box.start - (16 if _is_long(file, box) else 8)
+    if box.name not in (b"free", b"skip"):
+        yield Cut(begin + 4, begin + 8, b"free")
+    if _holds_something(file, box.start, min(box.end, end)) or box.name not in (b"free", b"skip"):
+        yield Cut(box.start, min(box.end, end), None)
+
+
+def _holds_something(file: BinaryIO, start: int, end: int) -> bool:
+    """Whether there is a first byte, or a last one, that is not zero, or more than is looked at."""
+    return end - start > 65_536 or any(read_at(file, start, end - start))
+
+
+def _is_long(file: BinaryIO, box: Part) -> bool:
+    head = read_at(file, box.start - 16, 8) if box.start >= 16 else b""
+    return head[:4] == b"\x00\x00\x00\x01" and head[4:8] == box.name
+
+
+def _undated(file: BinaryIO, box: Part) -> Iterator[Cut]:
+    """When it was made and changed (8.2.2): two numbers of 4 bytes, or of 8."""
+    width = 8 if read_at(file, box.start, 1) == b"\x01" else 4
+    dates = box.start + 4, box.start + 4 + 2 * width
+    if dates[1] <= box.end and any(read_at(file, dates[0], 2 * width)):
+        yield Cut(*dates, None)
+
+
+def _handler(file: BinaryIO, track: Part) -> bytes:
+    for media in boxes(file, track.start, track.end):
+        if media.name == b"mdia":
+            for box in boxes(file, media.start, min(media.end, track.end)):
+                if box.name == b"hdlr":
+                    return read_at(file, box.start + 8, 4)
+    return b""
+
+
+def merged(cuts: list[Cut]) -> list[Cut]:
+    """Cuts in order, where one that lies within another is left out, and zeros side by side are one."""
+    found: list[Cut] = []
+    for cut in sorted(cuts, key=lambda cut: (cut.start, -cut.end)):
+        if found and cut.start < found[-1].end:
+            if cut.end > found[-1].end and found[-1].instead is None and cut.instead is None:
+                found[-1] = Cut(found[-1].start, cut.end, None)
+            continue
+        found.append(cut)
+    return found

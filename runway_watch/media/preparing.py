@@ -1,0 +1,139 @@
+"""Decides how a file is sent: as it is, without its metadata, or converted. Then it is tried, once.
+
+What is fine already goes as it is, byte for byte, and costs no more than a look at its headers. What takes a
+decoder is done in the darkroom.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from runway_watch.errors import Refusal
+from runway_watch.job import MIN_MEDIA_BYTES, How, MediaFacts, Preparation
+from runway_watch.media import darkroom, icc
+from runway_watch.media.anonymity import cuts
+from runway_watch.media.blocks import read_at, stretch
+from runway_watch.media.cuts import Cut, size_after
+from runway_watch.media.darkroom import Order
+from runway_watch.media.headers import Header, read_header
+from runway_watch.media.sides import MOST_SIDE
+from runway_watch.media.sniff import HEAD, sniff
+
+_TAKEN = frozenset({".jpg", ".png", ".webp"})
+_STRIPPED = "camera metadata left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an operator wants.
+
+    Args:
+        convert: pictures that Runway would not take, or not show rightly, are converted.
+        keeps_metadata: where, when and by whom a file was made may be sent.
+        tries: what is to be converted is converted, to see that it can be.
+    """
+
+    convert: bool = True
+    keeps_metadata: bool = False
+    tries: bool = True
+
+
+def prepare(file: BinaryIO, facts: MediaFacts, *, name: str, policy: Policy, pad: str = "") -> Preparation:
+    """How a file that is whole is to be sent.
+
+    Args:
+        file: open for reading, seekable; its position is moved.
+        facts: what it is.
+        name: what to call it in messages.
+        policy: what the operator wants.
+        pad: the shape that a picture is to be padded to, "16:9".
+
+    Raises:
+        Refusal: it cannot be sent; as `darkroom.convert`, or `asset.too_small`.
+        Interrupted, OSError: nobody can tell.
+    """
+    header = read_header(file, facts.extension, facts.size) if facts.kind == "image" else None
+    if header is not None and policy.convert and (pad or needs(header, facts.extension)):
+        order = Order(facts.extension, pad, policy.keeps_metadata)
+        return _converted(file, facts, header, order, name=name, tries=policy.tries)
+    lies = header.orientation if header else 1
+    gone = () if policy.keeps_metadata else cuts(file, facts.extension, facts.size, orientation=lies)
+    size = size_after(gone, facts.size)
+    if gone and size < MIN_MEDIA_BYTES:
+        message = f"{name} has {size} bytes without its metadata; Runway takes {MIN_MEDIA_BYTES} or more."
+        raise Refusal("asset.too_small", message, hint="Use a larger one.")
+    how, steps = (How.STRIPPED, (_STRIPPED,)) if gone else (How.AS_IT_IS, ())
+    return Preparation(how, facts.extension, facts.mime, size, facts.width, facts.height, steps)
+
+
+def needs(header: Header, extension: str) -> bool:
+    """Whether a picture has to be converted for Runway to take it, and to see what a person sees."""
+    return (
+        extension not in _TAKEN
+        or header.orientation != 1
+        or header.bits > 8
+        or header.palette
+        or header.components == 4
+        or header.animated
+        or max(header.width, header.height) > MOST_SIDE
+        or (bool(header.profile) and not icc.is_srgb(header.profile))
+    )
+
+
+def _converted(
+    file: BinaryIO, facts: MediaFacts, header: Header, order: Order, *, name: str, tries: bool
+) -> Preparation:
+    if not tries:
+        width, height = header.upright
+        return _as_ordered(order, darkroom.Print(".jpg", "image/jpeg", 0, width, height, ()))
+    with copied(file, facts.size) as copy:  # two at a time: a share that hangs is to hold up no other
+        return _as_ordered(order, darkroom.convert(copy, order, name=name))
+
+
+def _as_ordered(order: Order, made: darkroom.Print) -> Preparation:
+    steps = made.steps if order.keeps_metadata else (*made.steps, _STRIPPED)
+    return Preparation(
+        How.CONVERTED,
+        made.extension,
+        made.mime,
+        made.size,
+        made.width,
+        made.height,
+        steps,
+        order.pad,
+        order.keeps_metadata,
+    )
+
+
+def left_out(file: BinaryIO, prepared: Preparation, size: int) -> tuple[Cut, ...]:
+    """What is left out of a file of `size` bytes that is sent as it was prepared."""
+    if prepared.how is not How.STRIPPED:
+        return ()
+    header = read_header(file, prepared.extension, size) if prepared.extension in _TAKEN else None
+    return cuts(file, prepared.extension, size, orientation=header.orientation if header else 1)
+
+
+@contextmanager
+def developed(file: BinaryIO, prepared: Preparation, *, name: str) -> Iterator[BinaryIO]:
+    """The converted picture, as an unnamed file that is gone when the block ends.
+
+    Raises:
+        Refusal, Interrupted, OSError: as `darkroom.convert`.
+    """
+    found = sniff(read_at(file, 0, HEAD))
+    order = Order(found[1] if found else prepared.extension, prepared.pad, prepared.keeps_metadata)
+    with TemporaryFile() as result:
+        darkroom.convert(file, order, name=name, into=result)
+        yield result
+
+
+@contextmanager
+def copied(file: BinaryIO, size: int) -> Iterator[BinaryIO]:
+    """A copy that nobody else can change, as an unnamed file that is gone when the block ends."""
+    with TemporaryFile() as copy:
+        for block in stretch(file, 0, size):
+            copy.write(block)
+        copy.flush()
+        yield copy
