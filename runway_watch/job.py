@@ -165,7 +165,7 @@ class Job:
     target_name: str | None
     state: State
     operation: str
-    model: str
+    model: str  # of several generations each that they name, "gen4.5, veo3.1"
     params: Mapping[str, Any]  # Runway's, media as "file:NAME": what all of its generations ask for
     options: Mapping[str, Any]  # the [job] table
     inputs: tuple[Input, ...]

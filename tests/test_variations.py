@@ -206,6 +206,33 @@ def test_one_in_doubt_holds_the_job_and_a_retry_pays_for_that_one_alone(site: Si
     assert len([name for name in site.files("done") if ".out-" in name]) == 4
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_while_a_person_lets_it_go_on_pays_for_nothing_more(site: Site, when: str) -> None:
+    job = in_doubt(site)
+    assert run(site, "retry", job, kill=Kill("move", when, ("held", "release"))) == KILLED
+    if when == "before":
+        assert run(site, "retry", job) == 0
+    assert run(site, *ONCE) == 0
+    site.verify()
+    assert (site.counts(), len(site.paid()), site.files("processing")) == ({"done": 1}, 5, [])
+
+
+def test_one_in_doubt_can_be_let_go_while_the_others_are_at_work(site: Site) -> None:
+    site.runway.change(seconds=3.0)
+    site.runway.fault("create", LOST, after=1)
+    site.drop("cat.png", text=FOUR)
+    with site.daemon() as daemon:
+        eventually(lambda: sorted(states(site)) == ["held", "running", "running", "running"])
+        [(job,)] = site.rows("SELECT id FROM jobs WHERE state = 'running'")
+        told = site.cli("retry", job)
+        assert "at most 60 credits for 1 of 4 generations" in told.stdout
+        eventually(lambda: "held" not in states(site))
+        site.reaches(done=1)
+        assert daemon.stop() == 0
+    site.verify()
+    assert len(site.paid()) == 5
+
+
 def test_files_that_come_back_let_the_one_in_doubt_go_on(site: Site) -> None:
     in_doubt(site)
     site.back_to_inbox("processing", "cat.png", "cat.prompt.toml", "cat.held.toml")
@@ -279,7 +306,8 @@ def test_a_cap_of_the_drop_is_one_of_all_its_generations(site: Site) -> None:
     assert run(site, *ONCE) == 1
     site.verify()
     error = site.record("failed", "cat.error.toml")
-    assert (error["code"], "could cost 240 credits" in error["message"]) == ("budget.job", True)
+    assert (error["code"], error["stage"]) == ("budget.job", "admit")
+    assert "could cost 240 credits" in error["message"]
     assert (site.counts(), len(calls(site, name="dog"))) == ({"failed": 1, "done": 1}, 4)
 
 
@@ -409,6 +437,19 @@ def test_the_ledger_is_rebuilt_with_every_generation(site: Site) -> None:
     site.verify()
     assert site.rows(query) == before
     site.runway.well()
+    put(site, "same", content, text)
+    assert run(site, *ONCE) == 0
+    assert site.record("done", "same.result.toml")["credits"] == 0
+
+
+def test_outputs_without_a_record_are_those_of_their_generations(site: Site) -> None:
+    content, text = picture(), sidecar(unique(), FOUR)
+    put(site, "cat", content, text)
+    assert run(site, *ONCE, kill=Kill("record", "before")) == KILLED
+    lose_ledger(site)
+    assert run(site, *ONCE) == 0
+    assert [call["outputs"] for call in calls(site)] == [[f"cat.out-{k}.mp4"] for k in (1, 2, 3, 4)]
+    assert [call["seed"] for call in calls(site)] == [7, 8, 9, 10]
     put(site, "same", content, text)
     assert run(site, *ONCE) == 0
     assert site.record("done", "same.result.toml")["credits"] == 0

@@ -21,6 +21,7 @@ prompt_text = "The scene comes to life"
 # [job]                     # what runway-watch itself is asked for
 # operation = "image_to_video"   # or "text_to_image"
 # priority = 10             # higher goes first
+# variations = 4            # so many generations, each with a seed of its own
 # not_before = 2026-12-24T22:00:00
 # max_credits = 100         # refuse to start if it could cost more
 """
