@@ -95,7 +95,7 @@ def _load(file: BinaryIO, extension: str, memory: int) -> Work:
 
 
 def _weigh(file: BinaryIO, memory: int) -> None:
-    """In several scans a JPEG takes all of its coefficients; for want of room a decoder would call it broken."""
+    """In several scans a JPEG takes all its coefficients; for want of room a decoder would call it broken."""
     position = file.tell()
     header = read_header(file, ".jpg", file.seek(0, 2))
     file.seek(position)
