@@ -118,11 +118,22 @@ def test_it_has_nothing_open_but_its_file_and_what_it_says(tmp_path: Path) -> No
     with (tmp_path / "ledger").open("w") as ledger, pytest.MonkeyPatch.context() as patch:
         os.set_inheritable(ledger.fileno(), True)
         patch.setattr("sys.executable", str(spy))
-        with pytest.raises(Refusal):
+        with pytest.raises(OSError, match="nothing can be converted here: its process broke down"):
             converted(phone_heic(), ".heic")
     seen = [line for line in (tmp_path / "seen").read_text().splitlines() if "->" in line]
     assert len([line for line in seen if "/proc/" not in line and "pipe" not in line]) <= 4
     assert str(tmp_path / "ledger") not in "".join(seen)
+
+
+def test_a_decoder_that_is_not_there_is_no_fault_of_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pi_heif").mkdir()
+    (tmp_path / "pi_heif/__init__.py").write_text("raise ImportError('half an upgrade')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OSError, match="nothing can be converted here: ImportError: half an upgrade"):
+        converted(phone_heic(), ".heic")
+    assert "half an upgrade" in media.try_darkroom()
 
 
 def test_who_reads_on_finds_the_file_where_it_was(tmp_path: Path) -> None:

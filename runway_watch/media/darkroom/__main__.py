@@ -3,21 +3,14 @@ standard output. It binds itself to its limits before it reads the first byte.""
 
 import json
 import resource
-import struct
 import sys
-import zlib
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from runway_watch.media.darkroom.trouble import Heavy, Strange
 
 _MOST_WRITTEN = 256 * 1024 * 1024
 """Bytes of a file that it may write; nothing larger can be sent."""
-
-_DAMAGED = (
-    *(SyntaxError, ValueError, EOFError, LookupError, TypeError, AttributeError, ArithmeticError),
-    *(RuntimeError, OSError, struct.error, zlib.error),
-)
-"""What decoders raise on damaged data."""
 
 
 def _bind(order: dict[str, Any]) -> None:
@@ -28,27 +21,33 @@ def _bind(order: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (order["cpu"], order["cpu"] + 1))
 
 
-def _done(order: dict[str, Any], file: BinaryIO) -> dict[str, Any]:
+Deed = Callable[[BinaryIO], dict[str, Any]]
+
+
+def _deed(order: dict[str, Any]) -> Deed:
+    """What is to be done with the file. What fails here is no fault of the file's: it ends the process."""
     if order["do"] == "probe":
         from runway_watch.media.darkroom.probing import probe
 
-        return probe(file, order["extension"])
+        return lambda file: probe(file, order["extension"])
     from runway_watch.media.darkroom.printing import develop
 
-    return develop(file, order)
+    return lambda file: develop(file, order)
 
 
-def work(order: dict[str, Any], file: BinaryIO) -> dict[str, Any]:
+def work(order: dict[str, Any], deed: Deed, file: BinaryIO) -> dict[str, Any]:
     """What is found, or `code` and `why` for what cannot be done, or `errno` for trouble with a disk."""
     try:
-        return {"found": _done(order, file)}
+        return {"found": deed(file)}
+    except ImportError:  # of a decoder that is not there, or not whole
+        raise
     except MemoryError:
         return {"code": "asset.too_large", "why": f"over {order['memory'] >> 20} MiB"}
     except Heavy as heavy:
         return {"code": "asset.too_large", "why": str(heavy)}
     except Strange as strange:
         return {"code": "asset.unsupported", "why": str(strange)}
-    except _DAMAGED as error:
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is about what it was given
         if isinstance(error, OSError) and error.errno is not None:
             return {"errno": error.errno}
         return {"code": "asset.truncated", "why": f"{type(error).__name__}: {error}"[:200]}
@@ -58,9 +57,10 @@ def main() -> None:
     """Do what the first word says."""
     order = json.loads(sys.argv[1])
     _bind(order)
+    deed = _deed(order)
     with open(0, "rb", closefd=False) as file:
         file.seek(0)
-        told = work(order, file)
+        told = work(order, deed, file)
     sys.stdout.write(json.dumps(told))
 
 

@@ -31,25 +31,38 @@ class Limits:
 
 
 def run(source: int, order: Mapping[str, Any], *, into: BinaryIO | None, limits: Limits) -> dict[str, Any]:
-    """What the process says; `broken` with a signal's number, or with 0 for another end than a good one."""
+    """What the process says; `broken` with a signal's number, or with 0 where it has not said anything.
+
+    Raises:
+        OSError: it could not be begun, does not work on this machine, or cannot be ended.
+    """
     result = None if into is None else into.fileno()
     words = json.dumps({**order, "result": result, "memory": limits.memory, "cpu": limits.cpu})
-    with TemporaryFile() as told:
+    with TemporaryFile() as told, TemporaryFile() as complaints:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter with a module of ours
             [sys.executable, "-s", "-P", "-m", "runway_watch.media.darkroom", words],
             stdin=source,
             stdout=told,
-            stderr=subprocess.DEVNULL,
+            stderr=complaints,
             pass_fds=() if result is None else (result,),
             env=_environment(),
             cwd="/",
             start_new_session=True,
         )
         _wait(process, limits.seconds)
+        if process.returncode > 0:  # what is wrong with the file would have been said
+            raise OSError(errno.ENOEXEC, f"nothing can be converted here: {_last_line(complaints)}")
         if process.returncode:
-            return {"broken": max(0, -process.returncode)}
+            return {"broken": -process.returncode}
         told.seek(0)
         return _read(told.read(_TELLS))
+
+
+def _last_line(complaints: BinaryIO) -> str:
+    """What an interpreter says last when it breaks down."""
+    complaints.seek(0)
+    lines = complaints.read(_TELLS).decode(errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "its process broke down")
 
 
 def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
