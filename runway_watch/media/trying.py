@@ -2,6 +2,7 @@
 
 import io
 import struct
+from contextlib import suppress
 
 from runway_watch.errors import Interrupted, Refusal
 from runway_watch.media import darkroom
@@ -12,8 +13,11 @@ def try_darkroom() -> str:
     side = 16
     pixels = bytes(range(256)) * 3
     header = struct.pack("<2sIIIIiiHHIIiiII", b"BM", 54 + len(pixels), 0, 54, 40, side, side, 1, 24, *[0] * 6)
+    picture = io.BytesIO(header + pixels)
     try:
-        darkroom.convert(io.BytesIO(header + pixels), darkroom.Order(".bmp"), name="a small picture")
+        darkroom.convert(picture, darkroom.Order(".bmp"), name="a small picture")
+        with suppress(Refusal):  # it is no HEIC, which only a decoder that is there can say
+            darkroom.convert(picture, darkroom.Order(".heic"), name="a small picture")
     except (Refusal, Interrupted) as error:
         return error.message if isinstance(error, Refusal) else str(error)
     except OSError as error:
