@@ -24,7 +24,7 @@ from runway_watch.job import How
 from runway_watch.media import darkroom
 from runway_watch.media.darkroom import PICTURES, Order, process
 from runway_watch.media.darkroom.process import Limits
-from tests.media_samples import FILMS, SOUNDS, TO_CONVERT, film, phone_heic, saved, scene, sound
+from tests.media_samples import FILMS, SOUNDS, TO_CONVERT, film, noise, phone_heic, saved, scene, sound
 
 CODES = {"asset.truncated", "asset.too_large", "asset.unsupported", "asset.too_small"}
 
@@ -249,7 +249,7 @@ def test_a_file_that_lacks_its_end_is_not_whole(end: str) -> None:
     makers: dict[str, Callable[[], bytes]] = {
         ".heic": phone_heic,
         ".avif": lambda: saved(scene(), "AVIF"),
-        ".tif": lambda: saved(Image.effect_noise((90, 70), 40), "TIFF", compression="tiff_lzw"),
+        ".tif": lambda: saved(noise((90, 70)), "TIFF", compression="tiff_lzw"),
         ".bmp": lambda: saved(scene(), "BMP"),
         ".gif": lambda: saved(scene().quantize(64), "GIF"),
     }

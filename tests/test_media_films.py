@@ -7,13 +7,12 @@ from fractions import Fraction
 import av
 import pytest
 from av.video.frame import VideoFrame
-from PIL import Image
 
 from runway_watch import catalogue, media
 from runway_watch.errors import Refusal
 from runway_watch.job import How, MediaFacts
 from runway_watch.media import films, probing
-from tests.media_samples import FILMS, SECRET, SOUNDS, film, sound, with_positions
+from tests.media_samples import FILMS, SECRET, SOUNDS, film, noise, sound, with_positions
 
 PLACE = b"+52.5200"
 EVERY = {extension: film(container, codec) for extension, container, codec in FILMS} | {
@@ -180,7 +179,7 @@ def _coded(container: str, codec: str) -> bytes:
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for n in range(5):
             frame = VideoFrame(96, 64, "rgb24")
-            frame.planes[0].update(Image.effect_noise((96, 64), 60).convert("RGB").tobytes())
+            frame.planes[0].update(noise((96, 64)).convert("RGB").tobytes())
             frame.pts, frame.time_base = n, Fraction(1, 25)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
