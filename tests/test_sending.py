@@ -221,7 +221,6 @@ def test_a_picture_that_is_another_one_by_then_is_not_sent(ready: Job, where: Sp
 @pytest.mark.parametrize(
     ("does", "expected"),
     [
-        ("exit 1", "asset.unsupported"),
         ("kill -ABRT $$", "asset.unsupported"),
         ("kill -KILL $$", "interrupted"),
     ],

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runway_watch import __version__, records
+from runway_watch import __version__, drops, records
 from runway_watch.job import Verdict
 from runway_watch.stages.survey import RECORD, UNSUPPORTED
 from tests import samples
@@ -170,7 +170,7 @@ def test_every_waiting_file_has_its_reason_without_a_daemon(runway: Runway, tmp_
     assert {name: why for name, why in told.items() if not name.startswith("rivals")} == {
         "bare.png": "waits for its sidecar, bare.prompt.toml",
         "early.png.prompt.toml": "waits for early.png",
-        "notes.txt": UNSUPPORTED,
+        "notes.txt": UNSUPPORTED + drops.UNSUPPORTED,
         "sub/deep/lone.png": "waits for its sidecar, lone.prompt.toml",
         "twin.png": "complete: it is taken in when the daemon runs",
         "twin.prompt.toml": "complete: it is taken in when the daemon runs",

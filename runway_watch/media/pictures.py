@@ -125,5 +125,41 @@ def riff_parts(file: BinaryIO, size: int, *, start: int = 12) -> Iterator[Part]:
 
 
 def gif_is_whole(file: BinaryIO, size: int) -> bool:
-    """Whether the last byte is the trailer."""
-    return read_at(file, 0, 4) == b"GIF8" and read_at(file, size - 1, 1) == b";"
+    """Whether its blocks lead through a picture to the trailer (GIF89a, 11 to 27)."""
+    head = read_at(file, 0, 13)
+    if len(head) < 13 or head[:4] != b"GIF8":
+        return False
+    position, has_picture = 13 + _colours(head[10]), False
+    for _ in range(MAX_PARTS):
+        block = read_at(file, position, 10)
+        match block[:1]:
+            case b";":
+                return has_picture
+            case b"!":
+                after = _after_blocks(file, position + 2, size)
+            case b"," if len(block) == 10:
+                has_picture = True
+                after = _after_blocks(file, position + 11 + _colours(block[9]), size)
+            case _:
+                return False
+        if after is None:
+            return False
+        position = after
+    return False
+
+
+def _colours(flags: int) -> int:
+    """Bytes of the table of colours that these flags announce."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _after_blocks(file: BinaryIO, position: int, size: int) -> int | None:
+    """Where a row of sub-blocks ends, each with its length in front; None where it does not."""
+    while position < size:
+        block, at = read_at(file, position, BLOCK), 0
+        while at < len(block):
+            if not block[at]:
+                return position + at + 1
+            at += block[at] + 1
+        position += max(at, 1)
+    return None
