@@ -51,7 +51,7 @@ def test_a_fault_and_kills_do_no_harm(site: Site, name: str) -> None:
     bears(site, Plan(4, kills=2, seed=zlib.crc32(name.encode()), rules=rules, longest=0.3))
 
 
-@pytest.mark.parametrize("seed", range(1, 6))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_all_faults_and_kills_at_once_do_no_harm(tmp_path: Path, seed: int) -> None:
     with simulator(seconds=0.2, seed=seed) as runway:
         site = Site(tmp_path, runway, SETTINGS)

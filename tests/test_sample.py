@@ -14,12 +14,16 @@ from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from PIL import Image
 
-from runway_watch.catalogue import OPERATIONS, find, served, wire
+from runway_watch import media
+from runway_watch.catalogue import OPERATIONS, find, resolve, served, wire
 from runway_watch.catalogue.describing import Param, describe
 from runway_watch.catalogue.sample import Sample, sample
 from runway_watch.catalogue.sheets import Sheet, sheets
 from runway_watch.catalogue.values import toml
 from runway_watch.drops import Group
+from runway_watch.errors import Refusal
+from runway_watch.job import MediaFacts
+from runway_watch.sidecar import parse
 from runway_watch.simulator.schema import endpoints
 from runway_watch.simulator.validate import validate
 from runway_watch.spool import Spool
@@ -83,24 +87,46 @@ def where(tmp_path: Path) -> Spool:
     return spool(tmp_path)
 
 
-def problems(where: Spool, text: str, given: Sample) -> tuple[str, ...]:
-    """What is said against a sidecar and the file that it is meant for: by admission, else by Runway.
+@cache
+def facts(name: str) -> MediaFacts:
+    """What is found in such a file."""
+    data, ending = medium(name), name.rpartition(".")[2]
+    found = media.look(io.BytesIO(data), name=f"a.{ending}", size=len(data))
+    return media.probed(io.BytesIO(data), found, name=name)
+
+
+def dropped(given: Sample) -> str | None:
+    """The file that a sidecar is meant for."""
+    ending = {"image": ".png", "video": ".mp4", "audio": ".mp3", "": ""}[given.kind]
+    return f"new{ending}" if ending else None
+
+
+def problems(where: Spool, given: Sample) -> tuple[str, ...]:
+    """What admission says against a sidecar that lies beside the file that it is meant for."""
+    main = dropped(given)
+    drop(where, {"new.prompt.toml": given.text.encode()} | ({main: medium(main)} if main else {}))
+    found = judged(where, group=Group("new", main, "new.prompt.toml"))
+    if isinstance(found, Waits):
+        return (f"it waits: {found.why}",)
+    verdict = found[0].verdict
+    return () if verdict is None else verdict.problems or (verdict.message,)
+
+
+def refused(text: str, given: Sample) -> tuple[str, ...]:
+    """What is said against a text in place of a sidecar's: by the catalogue, else by Runway.
 
     Runway is the simulator's validation, which knows nothing of ours.
     """
-    ending = {"image": ".png", "video": ".mp4", "audio": ".mp3", "": ""}[given.kind]
-    media = f"new{ending}" if ending else None
-    drop(where, {"new.prompt.toml": text.encode()} | ({media: medium(media)} if media else {}))
-    found = judged(where, group=Group("new", media, "new.prompt.toml"))
-    if isinstance(found, Waits):
-        return (f"it waits: {found.why}",)
-    job, _ = found
-    if job.verdict is not None:
-        return job.verdict.problems or (job.verdict.message,)
-    assert job.operation == given.operation
-    body = wire(job.operation, job.params, Uploads())
-    branch, found_there = validate(endpoints()[served(job.operation).listed], body)
-    return tuple(str(issue) for issue in found_there.issues) if branch else ("no such model",)
+    written, main = parse(text.encode(), name="new.prompt.toml"), dropped(given)
+    known = {f"file:_refs/{name}": facts(name) for name in re.findall(r"file:_refs/([\w.]+)", text)}
+    known |= {f"file:{main}": facts(main)} if main else {}
+    try:
+        found = resolve(given.operation, written.params, dropped=main, media=known)
+    except Refusal as refusal:
+        return tuple(refusal.problems)
+    body = wire(found.operation, found.params, Uploads())
+    branch, there = validate(endpoints()[served(found.operation).listed], body)
+    return tuple(str(issue) for issue in there.issues) if branch else ("no such model",)
 
 
 def one_by_one(text: str) -> Iterator[tuple[str, str]]:
@@ -117,8 +143,9 @@ def test_every_sidecar_to_copy_is_accepted_and_so_is_each_of_its_lines(name: str
     given = sample(SHEETS[name])
     files = {file: medium(file) for file in re.findall(r"file:_refs/([\w.]+)", given.text)}
     drop(where, files, folder="_refs")
-    assert problems(where, given.text, given) == ()
-    wrong = {line: told for line, text in one_by_one(given.text) if (told := problems(where, text, given))}
+    assert problems(where, given) == ()
+    assert refused(given.text, given) == ()
+    wrong = {line: told for line, text in one_by_one(given.text) if (told := refused(text, given))}
     assert wrong == {}
 
 

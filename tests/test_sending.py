@@ -166,7 +166,7 @@ def test_a_picture_of_the_wrong_shape_is_refused_where_the_drop_wants_that(where
         ("cat.heic", saved(scene(), "AVIF"), "asset.unsupported"),
         ("cat.tif", saved(scene(), "BMP"), "asset.unsupported"),
         ("cat.tif", saved(Image.new("F", (90, 70)), "TIFF"), "asset.unsupported"),
-        ("cat.gif", b"GIF89a" + bytes(2000) + b";", "asset.unsupported"),
+        ("cat.gif", b"GIF89a" + bytes(2000) + b";", "asset.truncated"),
         ("cat.bmp", b"BM" + bytes(range(250)) * 9, "asset.unsupported"),
     ],
 )
