@@ -20,6 +20,7 @@ from runway_watch.stages.survey import UNSUPPORTED
 from runway_watch.states import TABLE
 from tests.cli_tools import cli
 from tests.harness import Runway, Site, picture, sidecar, simulator, unique
+from tests.media_samples import phone_heic
 from tests.samples import NOW, VERDICT, call, job
 
 S = State
@@ -632,3 +633,15 @@ def test_it_takes_one_job_or_path_and_a_configuration(tmp_path: Path) -> None:
     assert cli("explain", at=tmp_path).returncode == 2
     assert cli("explain", "x", at=tmp_path).returncode == 78
     assert "--config" in cli("explain", "--help", at=tmp_path).stdout
+
+
+def test_what_is_sent_in_place_of_a_picture_is_told_before_and_after(site: Site) -> None:
+    site.put("cat.heic", phone_heic())
+    site.put("cat.prompt.toml", sidecar(unique(), 'ratio = "960:960"'))
+    expected = [
+        "cat.heic: converted from HEIC to JPEG, turned upright, camera metadata left out, "
+        "Runway will cut off 17 % top and bottom"
+    ]
+    assert block(told(site, site.root / "inbox/cat.heic"), "sent") == expected
+    assert site.cli("run", "--once").returncode == 0
+    assert block(told(site, site.root / "done/cat.heic"), "sent") == expected

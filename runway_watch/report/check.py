@@ -179,14 +179,21 @@ def _balance(account: Account) -> Line:
 
 
 def _tier(account: Account) -> Iterator[Line]:
-    models = [str(row.defaults["model"]) for row in catalogue.OPERATIONS.values() if "model" in row.defaults]
-    figures = [_figures(account, model) for model in models if model in account.concurrency]
-    yield _good("tier", "; ".join(figures) or "the account names no limits for the default models")
+    """A line for each limit that the default models have, with those that have it."""
+    named = [str(row.defaults["model"]) for row in catalogue.OPERATIONS.values() if "model" in row.defaults]
+    models: dict[str, list[str]] = {}
+    for model in dict.fromkeys(named):
+        if model in account.concurrency:
+            models.setdefault(_limits(account, model), []).append(model)
+    for limits, alike in models.items():
+        yield _good("tier", f"{limits} of {', '.join(alike)}")
+    if not models:
+        yield _good("tier", "the account names no limits for the default models")
 
 
-def _figures(account: Account, model: str) -> str:
+def _limits(account: Account, model: str) -> str:
     at_a_time, a_day = account.concurrency[model], account.daily.get(model)
-    return f"{model}: {_or_any(at_a_time)} at a time, {_or_any(a_day)} a day"
+    return f"{_or_any(at_a_time)} at a time, {_or_any(a_day)} a day"
 
 
 def _or_any(limit: int | None) -> str:

@@ -22,6 +22,17 @@ def asks(calls: Sequence[Generation]) -> Iterator[str]:
         yield f"generation {call.n}: {own or 'the same'}"
 
 
+def sent(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
+    """What is sent in place of a file that is not sent as it is, and what Runway will cut off of it."""
+    views = dict.fromkeys(
+        (written, each) for call in calls for written, each in asked(job, call).prepared.items()
+    )
+    for written, prepared in views:
+        lost = (f"Runway will cut off {prepared.cropped}",) if prepared.cropped else ()
+        if changes := (*prepared.steps, *lost):
+            yield f"{written.removeprefix('file:')}: {', '.join(changes)}"
+
+
 def files(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
     """Where its inputs, its result and its record are, with a word about each that is not there."""
     spool = Spool(Path(job.root))

@@ -14,7 +14,7 @@ _SAMPLE = """\
 # Folders and files whose names begin with "_" are never taken for a drop, so this one just lies here.
 prompt_text = "The scene comes to life"
 
-# model = "gen4.5"          # Runway's own parameters, spelled as in its Python SDK
+# model = "gen4.5"          # Runway's own parameters; `runway-watch models` shows them all
 # ratio = "auto"            # the allowed ratio nearest to the picture
 # duration = 5              # seconds
 

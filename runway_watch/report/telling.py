@@ -52,6 +52,7 @@ class Telling:
         effective, known = of_job(job, self.settings)
         self._effective(effective, calls)
         self.block("origins", [known] if known else [])
+        self.block("sent", facts.sent(job, calls))
         self.block("files", facts.files(job, calls))
         self.block("price", [facts.price(job, calls, ledger)])
         self.block("charged", [facts.charged(calls)])
@@ -96,6 +97,7 @@ class Telling:
 
     def _judged(self, job: Job, calls: Sequence[Generation], ledger: Ledger | None) -> None:
         """What admission says of a drop that is complete."""
+        self.block("sent", facts.sent(job, calls))
         self.block("price", [facts.price(job, calls, None)] if job.operation else [])
         if job.verdict is None:
             shared = self._shared(job, calls[0], ledger) if ledger else ()
