@@ -638,10 +638,8 @@ def test_it_takes_one_job_or_path_and_a_configuration(tmp_path: Path) -> None:
 def test_what_is_sent_in_place_of_a_picture_is_told_before_and_after(site: Site) -> None:
     site.put("cat.heic", phone_heic())
     site.put("cat.prompt.toml", sidecar(unique(), 'ratio = "960:960"'))
-    expected = [
-        "cat.heic: converted from HEIC to JPEG, turned upright, camera metadata left out, "
-        "Runway will cut off 17 % top and bottom"
-    ]
+    changes = "converted from HEIC to JPEG, turned upright, camera metadata left out"
+    expected = [f"cat.heic: {changes}, Runway will cut off 17 % top and bottom"]
     assert block(told(site, site.root / "inbox/cat.heic"), "sent") == expected
     assert site.cli("run", "--once").returncode == 0
     assert block(told(site, site.root / "done/cat.heic"), "sent") == expected
