@@ -24,12 +24,17 @@ _SOUNDS = frozenset({".mp3", ".wav", ".flac", ".m4a", ".aac"})
 _COUNTED = frozenset({".mp3", ".aac"})
 """Their headers do not say how long they last: their packets are counted."""
 
+_LENIENT: dict[str, Any] = (
+    {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "ignore"}
+)
+"""PyAV 19 is so by itself: tags that are no UTF-8 are nobody's business here."""
+
 
 def probe(file: BinaryIO, extension: str) -> dict[str, Any]:
     """What the file says of itself, as the fields of `Footage`. Raises Strange, or ValueError on damage."""
     av.logging.set_level(None)
     try:
-        with av.open(file, format=_DEMUXERS[extension], metadata_errors="ignore") as container:
+        with av.open(file, format=_DEMUXERS[extension], **_LENIENT) as container:
             return _sound(container, extension) if extension in _SOUNDS else _film(container)
     except av.FFmpegError as error:
         raise ValueError(f"no {extension} that can be read: {error.strerror}") from None
