@@ -12,7 +12,7 @@ from runwayml._utils import PropertyInfo, maybe_transform
 
 from runway_watch.catalogue import OPERATIONS, Operation, check, published, resolve, resolving, shapes, wire
 from runway_watch.catalogue.body import body
-from runway_watch.catalogue.resolving import Drop
+from runway_watch.catalogue.judging import Drop
 from runway_watch.errors import Refusal
 from runway_watch.job import MediaFacts
 from tests import wishes

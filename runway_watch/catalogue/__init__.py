@@ -12,9 +12,10 @@ from runway_watch.catalogue import awaiting, media, prices, shapes
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.coding import why_not
 from runway_watch.catalogue.fitting import Fit
+from runway_watch.catalogue.judging import Drop, refusal
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
-from runway_watch.catalogue.resolving import Drop, Request, Unfolded, refusal, request
+from runway_watch.catalogue.resolving import Request, Unfolded, request
 from runway_watch.catalogue.resolving import unfold as _unfold
 from runway_watch.catalogue.sifting import LeftOut, Sifted, unknown
 from runway_watch.catalogue.sifting import sift as _sift
