@@ -205,9 +205,11 @@ class Job:
 
     @property
     def contents(self) -> Mapping[str, str]:
-        """The SHA-256 of each "file:NAME" that its parameters may name."""
+        """The SHA-256 of each "file:NAME" that its parameters may name; what is padded is something else."""
         dropped = {} if self.media is None else {f"file:{self.media.dropped_as}": self.media.sha256}
-        return {written: reference.sha256 for written, reference in self.references.items()} | dropped
+        found = {written: reference.sha256 for written, reference in self.references.items()} | dropped
+        pads = {file: each.pad for file, each in self.prepared.items() if each.pad and file in found}
+        return found | {file: f"{found[file]} padded to {shape}" for file, shape in pads.items()}
 
     @property
     def kind(self) -> str:
@@ -260,6 +262,14 @@ def asked(job: Job, call: Generation) -> Job:
         return job
     params, prepared = {**job.params, **call.asks}, {**job.prepared, **call.prepared}
     return replace(job, params=params, prepared=prepared, model=call.model, price=call.price)
+
+
+def preparations(job: Job, calls: Iterable[Generation]) -> list[tuple[str, Preparation]]:
+    """How the files of a job are sent for these generations, each way once."""
+    found: list[tuple[str, Preparation]] = []
+    for call in calls:
+        found += [each for each in asked(job, call).prepared.items() if each not in found]
+    return found
 
 
 def cropped(job: Job, calls: Iterable[Generation]) -> str:

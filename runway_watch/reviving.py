@@ -70,7 +70,8 @@ def _same(
 
 
 def _wish(job: Job, call: Generation) -> str:
-    return wish_of(job.operation, asked(job, call).params, job.contents)
+    view = asked(job, call)
+    return wish_of(view.operation, view.params, view.contents)
 
 
 def _carried(
@@ -104,7 +105,8 @@ def _with_costs(call: Generation, carried: Sequence[Generation]) -> Generation:
     if not carried:
         return call
     first, *others = carried
-    unknown = sum(old.estimated or old.price or 0 for old in others if is_open(old))
+    ended = others if call.task_id is not None else carried  # one that goes on has its own end
+    unknown = sum(old.estimated or old.price or 0 for old in ended if is_open(old))
     return replace(
         call,
         credits=sum(old.credits for old in carried),

@@ -34,6 +34,7 @@ __all__ = [
     "Unfolded",
     "awaits_media",
     "find",
+    "is_by_length",
     "price",
     "price_kind",
     "rebased",
@@ -158,6 +159,12 @@ def takes(operation: str, params: Mapping[str, Any], name: str) -> bool:
 def price(operation: str, params: Mapping[str, Any], media: Mapping[str, MediaFacts] | None = None) -> Price:
     """What complete parameters should cost at the most; KeyError for an unknown operation."""
     return prices.price(served(operation), params, media or {})
+
+
+def is_by_length(operation: str, params: Mapping[str, Any]) -> bool:
+    """Whether a price depends on how long that is which goes in, which the parameters do not say."""
+    row = find(operation)
+    return row is not None and prices.is_by_length(row, params)
 
 
 def price_kind(operation: str, params: Mapping[str, Any], listed: int | None) -> str:

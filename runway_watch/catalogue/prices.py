@@ -59,6 +59,17 @@ def _doubt(whom: str, entry: Spec, traits: Traits) -> str:
     return "how long it will be is estimated" if traits.is_guess and is_by_length else ""
 
 
+_BY_LENGTH = frozenset({"perInputVideoSecond", "perInputSeconds", "perOutputFrame", "perOutputSeconds"})
+
+
+def is_by_length(row: Operation, params: Mapping[str, Any]) -> bool:
+    """Whether the price depends on how long that is which goes in, which the parameters do not say."""
+    entry = published.entry(row.listed, params)
+    tariffs = (entry or {}).get("credits") or {}
+    as_long = "perOutputSecond" in tariffs and "duration" not in (entry or {}).get("params", {})
+    return as_long or not _BY_LENGTH.isdisjoint(tariffs)
+
+
 _NO_MATTER = frozenset({"prompt_text", "negative_prompt", "seed", "content_moderation", "tag", "subject"})
 """Parameters that a price list of Runway's speaks of by their length at the most."""
 
@@ -66,7 +77,8 @@ _NO_MATTER = frozenset({"prompt_text", "negative_prompt", "seed", "content_moder
 def kind(row: Operation, params: Mapping[str, Any], listed: int | None) -> str:
     """What has one price: the operation and everything that a price may depend on, media by their number.
 
-    What depends on lengths, of media or of text, shows in `listed`: what the price list says.
+    What depends on lengths, of media or of text, shows in `listed`, what the price list says: as far as
+    those lengths are known (see `is_by_length`).
     """
     return json.dumps([row.name, listed, _costly(params)], sort_keys=True, default=str)
 

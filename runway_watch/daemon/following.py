@@ -11,7 +11,7 @@ from runway_watch.daemon.moves import Planned, commit
 from runway_watch.decide import NO_REASON, Move, fail
 from runway_watch.job import Generation, Job, State
 from runway_watch.log import say
-from runway_watch.stages.share import shared_failure
+from runway_watch.stages.share import is_fetched, shared_failure
 
 
 def tell_shared(job: Job) -> None:
@@ -55,6 +55,9 @@ def _shared(job: Job, call: Generation, leader: Job, theirs: Sequence[Generation
         return None
     if same.state is State.DONE:
         return Move("duplicate", {"due_at": now, **NO_REASON})
+    if is_fetched(same):
+        known = {"task_id": same.task_id, "account": same.account, "status": same.status, "charged": 0}
+        return Move("duplicate", {"due_at": now, **NO_REASON, **known})
     verdict = shared_failure(same)
     if verdict is None:
         return None

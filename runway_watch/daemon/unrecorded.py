@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from runway_watch import drops, sidecar
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.naming import new_id
 from runway_watch.drops import Group
 from runway_watch.errors import NameTaken, Refusal, SpoolError
-from runway_watch.job import Output, Place, State
+from runway_watch.job import Output, Place, State, Verdict
 from runway_watch.log import say
 from runway_watch.records import result
 from runway_watch.spool import RESULT, Listing, Spool, digest_of, inventory
@@ -63,8 +64,8 @@ def _write(bench: Bench, spool: Spool, listing: Listing, group: Group) -> None:
     shares = _shares(names, len(wanted))
     try:
         calls = [
-            replace(call, state=State.DONE, submitted_at=at, tries=1, outputs=_outputs(spool, listing, own))
-            for call, own in zip(wanted, shares, strict=False)
+            replace(call, submitted_at=at, tries=1, **_end(_outputs(spool, listing, own)))
+            for call, own in zip(wanted, shares, strict=True)
         ]
         spool.record(job, RESULT, result(job, calls, dict(enumerate(shares, 1)), at=at), target=False)
     except (Refusal, NameTaken):
@@ -79,11 +80,17 @@ def _is_of(name: str, group: Group) -> bool:
 
 
 def _shares(names: list[str], count: int) -> list[list[str]]:
-    """The names for each generation; where they do not come out even, nobody knows, and the first has all."""
-    if len(names) % count:
-        return [names]
-    each = len(names) // count
-    return [names[k : k + each] for k in range(0, len(names), each)]
+    """The names for each generation in turn; where they do not suffice for all, the last have none."""
+    each = -(-len(names) // count)
+    return [names[k * each : (k + 1) * each] for k in range(count)]
+
+
+_LOST = Verdict("retire", "task.lost", "What became of it was written down nowhere.")
+
+
+def _end(outputs: tuple[Output, ...]) -> dict[str, Any]:
+    """How a generation has come to its end."""
+    return {"state": State.DONE, "outputs": outputs} if outputs else {"state": State.FAILED, "verdict": _LOST}
 
 
 def _outputs(spool: Spool, listing: Listing, names: list[str]) -> tuple[Output, ...]:

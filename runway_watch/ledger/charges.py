@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from runway_watch.catalogue import price_kind
+from runway_watch.catalogue import is_by_length, price_kind
 from runway_watch.decide import Move
 from runway_watch.job import Generation, Job, Purse, State
 from runway_watch.ledger.database import Database
@@ -63,10 +63,17 @@ class Charges(Database):
         return job.price if estimate is None else estimate
 
     def estimate(self, job: Job) -> int | None:
-        """What Runway said last time that a request like this may cost at the most."""
+        """What Runway said last time that a request like this may cost at the most.
+
+        Of two that are like each other one may still take a longer film: where that is what costs, Runway's
+        word for the other counts only if it is higher than the price list.
+        """
         kind = price_kind(job.operation, job.params, job.price)
         with self._reading() as db:
-            return db.scalar(select(estimates.c.credits).where(estimates.c.kind == kind))
+            said = db.scalar(select(estimates.c.credits).where(estimates.c.kind == kind))
+        if said is None or not is_by_length(job.operation, job.params):
+            return said
+        return None if job.price is None else max(said, job.price)
 
     def estimated(self, job: Job, most: int) -> None:
         """Remember it."""

@@ -79,6 +79,8 @@ class Ledger(Queue, Sharing, Moments, Memory, Charges, Holding):
         """
         job, calls = revived.job, revived.calls
         event = RETURNS.get(job.state, "release")
+        if event == "recollect" and was.state not in (State.FAILED, State.CANCELLED):
+            event = "release"  # it was not over: what is left of it is only fetched
         advance(was.state, event)
         with self._writing() as db:
             job = self._joining(db, job, at=max(at, calls[0].due_at), roots=roots)

@@ -59,9 +59,11 @@ class Queue(Queries):
         """Those of these jobs one of whose generations is at Runway, or has brought something."""
         row = generations.c
         has_some = (row.state == "retiring") & (func.json_array_length(row.outputs) > 0)
-        is_begun = row.state.in_(["submitting", "running", "collecting"]) | has_some
+        in_doubt = (row.state == "held") & (jobs.c.state != "held")  # nobody has been told of it yet
+        is_begun = row.state.in_(["submitting", "running", "collecting"]) | has_some | in_doubt
+        query = select(row.job).join(jobs, jobs.c.id == row.job)
         with self._reading() as db:
-            return set(db.scalars(select(row.job).where(row.job.in_(sorted(job_ids)), is_begun)))
+            return set(db.scalars(query.where(row.job.in_(sorted(job_ids)), is_begun)))
 
     def traffic(self, *, at: float, roots: Collection[str]) -> dict[str, dict[State, int]]:
         """How many generations each model has in each live state at a moment; of `ready`, at most `MANY`.

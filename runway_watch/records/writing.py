@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from runway_watch.clock import as_utc
-from runway_watch.job import Generation, Job, Preparation, Verdict, cropped
+from runway_watch.job import Generation, Job, Preparation, Verdict, cropped, preparations
 from runway_watch.letters import STEERING
 
 SCHEMA = 1
@@ -47,7 +47,7 @@ def result(
         "cropped": cropped(job, generations) or None,
         "request": dict(job.params),
         "generation": [_generation(g, outputs.get(g.n, []), among=len(generations)) for g in generations],
-        "sent": [_sent(written, prepared) for written, prepared in job.prepared.items()] or None,
+        "sent": [_sent(written, each) for written, each in preparations(job, generations)] or None,
         "ledger": _for_ledger(job),
     }
     return _text(table)

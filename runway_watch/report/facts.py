@@ -6,7 +6,7 @@ from pathlib import Path
 from runway_watch.decide import is_open
 from runway_watch.errors import SpoolError
 from runway_watch.holds import total
-from runway_watch.job import Generation, Input, Job, Place, State, asked
+from runway_watch.job import Generation, Input, Job, Place, State, asked, preparations
 from runway_watch.ledger import Ledger
 from runway_watch.report.effective import plain
 from runway_watch.spool import ERROR, HELD, RESULT, Spool
@@ -24,10 +24,7 @@ def asks(calls: Sequence[Generation]) -> Iterator[str]:
 
 def sent(job: Job, calls: Sequence[Generation]) -> Iterator[str]:
     """What is sent in place of a file that is not sent as it is, and what Runway will cut off of it."""
-    views = dict.fromkeys(
-        (written, each) for call in calls for written, each in asked(job, call).prepared.items()
-    )
-    for written, prepared in views:
+    for written, prepared in preparations(job, calls):
         lost = (f"Runway will cut off {prepared.cropped}",) if prepared.cropped else ()
         if changes := (*prepared.steps, *lost):
             yield f"{written.removeprefix('file:')}: {', '.join(changes)}"

@@ -20,7 +20,7 @@ from runway_watch.reviving import revive
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import Judged
 from runway_watch.stages.earlier import earlier, is_kept, may_go_on
-from runway_watch.stages.share import is_there, shared_failure
+from runway_watch.stages.share import is_shared, is_there
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,7 @@ class Pricing:
         """
         found = self._priced(job, calls)
         leader = self._ledger.job(job.duplicate_of) if job.duplicate_of else None
-        if leader is None or not _may_share(leader[0]):
-            return found
-        return replace(found, free=f"same as {job.duplicate_of}", verdict=None)
+        return found if leader is None else _less_shared(found, *leader)
 
     def _drop(self, job: Job, calls: Sequence[Generation]) -> Line:
         if job.verdict is not None:
@@ -181,18 +179,18 @@ class Pricing:
     def _shared(self, line: Line, *, own: str) -> Line:
         """The line of a drop, free where another one asks for the same."""
         job = line.job
-        leader = None if job.options.get("force") else self._leaders.get(job.wish) or self._like(line, own)
-        if leader is not None:
-            return replace(line, free=f"same as {leader}", verdict=None)
-        if line.verdict is None:
+        beside = None if job.options.get("force") else self._leaders.get(job.wish)
+        if beside is not None:
+            return replace(line, free=f"same as {beside}", verdict=None)
+        like = None if self._is_new or job.options.get("force") else self._like(line, own)
+        if like is not None:
+            line = _less_shared(line, *like)
+        if line.is_paid:
             self._leaders.setdefault(job.wish, line.path)
         return line
 
-    def _like(self, line: Line, own: str) -> str | None:
-        like = None
-        if not self._is_new:
-            like = like_of(line.job, line.call, ledger=self._ledger, settings=self._settings, but=own)
-        return None if like is None else like.id
+    def _like(self, line: Line, own: str) -> tuple[Job, Sequence[Generation]] | None:
+        return like_of(line.job, line.call, ledger=self._ledger, settings=self._settings, but=own)
 
     def _earlier(self, job: Job) -> Job | None:
         """The job whose files these were; where nobody can tell, it is none."""
@@ -216,8 +214,10 @@ def _listed(job: Job) -> Price:
     return replace(found, credits=job.price)
 
 
-def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, but: str) -> Job | None:
-    """The job whose result a drop would share, where there is something to share.
+def like_of(
+    job: Job, call: Generation, *, ledger: Ledger, settings: Settings, but: str
+) -> tuple[Job, Sequence[Generation]] | None:
+    """The job whose result a drop would share, with its generations, where there is something to share.
 
     Args:
         but: the id of the job that it would be.
@@ -227,11 +227,18 @@ def like_of(job: Job, call: Generation, *, ledger: Ledger, settings: Settings, b
     if like is None:
         return None
     try:
-        return like if is_there(like, ledger.calls(like.id), spool=Spool(Path(like.root))) else None
+        calls = ledger.calls(like.id)
+        return (like, calls) if is_there(like, calls, spool=Spool(Path(like.root))) else None
     except SpoolError:
         return None  # nobody can tell
 
 
-def _may_share(leader: Job) -> bool:
-    """Whether what waits for this job costs nothing: it goes on, or its end holds for both."""
-    return leader.state not in (State.FAILED, State.CANCELLED) or shared_failure(leader) is not None
+def _less_shared(line: Line, leader: Job, calls: Sequence[Generation]) -> Line:
+    """A line without the generations that cost nothing, for they go as those of another job."""
+    left = [part for part in line.parts if not is_shared(part.call, leader, calls)]
+    if not left:
+        return replace(line, free=f"same as {leader.id}", verdict=None)
+    if len(left) == len(line.parts):
+        return line
+    note = ", ".join(filter(None, (line.note, f"the others as {leader.id}")))
+    return replace(line, parts=left, note=note)

@@ -151,7 +151,7 @@ def _progress(calls: Sequence[Generation]) -> float | None:
     """How far several generations have come together; None while none of them is at Runway."""
     if not any(call.progress is not None for call in calls):
         return None
-    over = (State.COLLECTING, State.RETIRING, State.DONE)
+    over = (State.COLLECTING, State.RETIRING, State.DONE, State.FAILED, State.CANCELLED)
     return sum(1.0 if call.state in over else call.progress or 0.0 for call in calls) / len(calls)
 
 

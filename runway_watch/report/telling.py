@@ -18,6 +18,7 @@ from runway_watch.report.story import here, local, story
 from runway_watch.report.surroundings import around
 from runway_watch.spool import Spool
 from runway_watch.stages.earlier import earlier, is_kept, may_go_on
+from runway_watch.stages.share import is_shared
 
 _OTHERS = 10
 """So many other jobs of the same name are told of."""
@@ -100,7 +101,7 @@ class Telling:
         self.block("sent", facts.sent(job, calls))
         self.block("price", [facts.price(job, calls, None)] if job.operation else [])
         if job.verdict is None:
-            shared = self._shared(job, calls[0], ledger) if ledger else ()
+            shared = self._shared(job, calls, ledger) if ledger else ()
             self.block("verdict", ["it would be accepted", *shared])
         else:
             self.block(
@@ -110,7 +111,7 @@ class Telling:
         taken = "with a scan soon" if self.is_running else "when the daemon runs: `runway-watch run`"
         self.block("when", [f"after its files have lain still for a while, {taken}"])
 
-    def _shared(self, job: Job, call: Generation, ledger: Ledger) -> Iterator[str]:
+    def _shared(self, job: Job, calls: Sequence[Generation], ledger: Ledger) -> Iterator[str]:
         """Whose files a drop's were, and whose result it would share."""
         called = ledger.called(root=job.root, folder=job.folder, name=job.name)
         begun = ledger.begun([was.id for was in called])
@@ -120,7 +121,9 @@ class Telling:
             goes_on = not is_kept(was, begun) or may_go_on(was)
             yield f"{named}, which would go on with them" if goes_on else f"{named}: they go back to it"
         own = was.id if was else job.id
-        like = like_of(job, call, ledger=ledger, settings=self.settings, but=own)
+        like = like_of(job, calls[0], ledger=ledger, settings=self.settings, but=own)
         if like is not None and not job.options.get("force"):
-            named = f"job {like.id} ({like.state})"
-            yield f"it asks for the same as {named}: it would share that result, for nothing"
+            named = f"job {like[0].id} ({like[0].state})"
+            own_way = sum(not is_shared(call, *like) for call in calls)
+            most = f", but for {own_way} of {len(calls)} generations" if own_way else ""
+            yield f"it asks for the same as {named}: it would share that result, for nothing{most}"

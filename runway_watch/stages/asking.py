@@ -50,6 +50,7 @@ def ask(group: Group, layers: Sequence[Sidecar], own: Sidecar) -> Asked:
         layers: the defaults, the most general first.
         own: its sidecar, an empty one where it has none.
     """
+    *layers, own = _nearest_variations([*layers, own])
     operation = _operation(group, sidecar.layered([*layers, own]).job)
     sifted = catalogue.sift(operation, layers, own)
     return Asked(operation, group, sidecar.layered([*sifted.layers, own]), own, sifted.left_out)
@@ -60,8 +61,23 @@ def varied(asked: Asked, layers: Sequence[Sidecar], own: Mapping[str, Any]) -> M
 
     Its model may be another one, for which other defaults count.
     """
-    mine = replace(asked.own, params={**asked.own.params, **own})
+    said = asked.own.params  # it wins over the variations of a folder, and its own over it
+    mine = replace(asked.own, params={**said, **own} if _TABLES in said else {**own, **said})
     return {key: value for key, value in ask(asked.group, layers, mine).params.items() if key not in OURS}
+
+
+_TABLES, _NUMBER = "variation", "variations"
+
+
+def _nearest_variations(layers: Sequence[Sidecar]) -> list[Sidecar]:
+    """The layers with the variations, as tables or as a number, of the nearest one only that has any."""
+    having = [layer for layer in layers if _TABLES in layer.params or _NUMBER in layer.job]
+    return [layer if layer not in having[:-1] else _without_variations(layer) for layer in layers]
+
+
+def _without_variations(layer: Sidecar) -> Sidecar:
+    params = {key: value for key, value in layer.params.items() if key != _TABLES}
+    return replace(layer, params=params, job={key: v for key, v in layer.job.items() if key != _NUMBER})
 
 
 def _operation(group: Group, job: Mapping[str, Any]) -> str:

@@ -4,7 +4,18 @@ import stat
 from collections.abc import Sequence
 
 from runway_watch.errors import SpoolError
-from runway_watch.job import Done, Generation, Job, Never, Outcome, Output, State, Verdict
+from runway_watch.job import (
+    LIVE_STATES,
+    Done,
+    Generation,
+    Job,
+    Never,
+    Outcome,
+    Output,
+    State,
+    Verdict,
+)
+from runway_watch.reviving import is_paid_for
 from runway_watch.spool import Spool
 from runway_watch.stages.collect import staged_name
 from runway_watch.stages.retire import endings, endings_of
@@ -57,6 +68,26 @@ def gone(why: str) -> Never:
     return Never(
         Verdict("collect", "output.incomplete", f"The earlier result cannot be shared: {why}."), again=True
     )
+
+
+def is_shared(call: Generation, leader: Job, calls: Sequence[Generation]) -> bool:
+    """Whether a generation costs nothing, for it goes as that of another job goes, or went.
+
+    Args:
+        call: who asks.
+        leader, calls: the other job.
+    """
+    if leader.state in LIVE_STATES:
+        return True
+    same = next((other for other in calls if other.n == call.n), None)
+    if same is None:
+        return False
+    return same.state is State.DONE or is_fetched(same) or shared_failure(same) is not None
+
+
+def is_fetched(ended: Generation) -> bool:
+    """Whether what failed lies at Runway, paid for: whoever asks for the same only fetches it."""
+    return ended.state is State.FAILED and is_paid_for(ended)
 
 
 def shared_failure(ended: Job | Generation) -> Verdict | None:

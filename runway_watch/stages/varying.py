@@ -14,7 +14,7 @@ from typing import Any
 from runway_watch import catalogue
 from runway_watch.catalogue import Request
 from runway_watch.errors import Refusal
-from runway_watch.sidecar import MOST_VARIATIONS, JobTable
+from runway_watch.sidecar import MOST_VARIATIONS, OURS, JobTable
 from runway_watch.wish import wish_of
 
 KEY = "variation"
@@ -55,9 +55,9 @@ def unfold(params: Params, table: JobTable, *, name: str, lay: Callable[[Params]
     if not isinstance(given, list) or not all(isinstance(own, Mapping) for own in given):
         raise _invalid(name, [f"`{KEY}`: must be tables, each written as [[{KEY}]]"])
     problems = [
-        f"`{KEY}[{k}].job`: stands at the top only, and counts for all variations"
+        f"`{KEY}[{k}].{key}`: stands at the top only, and counts for all variations"
         for k, own in enumerate(given)
-        if "job" in own
+        for key in sorted(OURS & own.keys())
     ]
     if given and table.variations is not None:
         problems.append(f"`job.variations`: there are [[{KEY}]] tables too; keep one of both")
