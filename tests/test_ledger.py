@@ -385,7 +385,6 @@ def test_a_job_comes_back_by_the_table_and_its_history_goes_on(
     [
         (S.DONE, S.READY),
         (S.RUNNING, S.READY),
-        (S.HELD, S.COLLECTING),
         (S.DONE, S.COLLECTING),
     ],
 )
@@ -969,3 +968,17 @@ def test_a_job_that_has_changed_since_is_not_sent_alone(ledger: Ledger, fill: Fi
     for stale in ({"wish": "w", "duplicate_of": "leader"}, {"wish": "new", "duplicate_of": "x"}):
         ledger.go_alone(job("j", **stale), at=NOW, roots=ROOTS)
     assert leader_of(ledger, "j") == "leader"
+
+
+def test_runways_word_for_another_film_lowers_no_price_that_goes_by_length(ledger: Ledger) -> None:
+    params = {"model": "aleph2", "video_uri": "runway://x"}
+    film = job(operation="video_to_video", model="aleph2", params=params, price=840)
+    ledger.estimated(film, 56)
+    assert (ledger.estimate(film), ledger.most(film)) == (840, 840)
+    ledger.estimated(film, 900)
+    assert ledger.most(film) == 900
+    unseen = replace(film, price=None)
+    ledger.estimated(unseen, 56)
+    assert ledger.most(unseen) is None
+    ledger.estimated(job(), 55)
+    assert ledger.most(job()) == 55

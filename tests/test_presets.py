@@ -1,6 +1,7 @@
 """Defaults of watches and folders: who wins, what is left out, and whose fault it is when one is wrong."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import pytest
 from runway_watch import catalogue, sidecar
 from runway_watch.catalogue import shapes
 from runway_watch.config import ApiSettings, WatchSettings
+from runway_watch.drops import Group
 from runway_watch.job import Generation, Job, Verdict
 from runway_watch.report.effective import Effective, of
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import Spool
 from runway_watch.stages.admit import admit
+from runway_watch.stages.asking import ask, varied
 from runway_watch.stages.desk import Findings, Waits
 from runway_watch.stages.survey import ARRIVING, Known, Survey, survey
+from runway_watch.stages.varying import unfold
 from tests.harness import Runway, Site, picture, simulator
 from tests.harness import sidecar as written
 from tests.samples import JPEG, PNG, desk, drop, spool
@@ -299,3 +303,26 @@ def test_mended_defaults_let_what_waits_and_what_failed_go_on(runway: Runway, tm
     assert site.cli("run", "--once").returncode == 0
     assert (site.root / "done/slip/one.out.mp4").exists()
     assert (site.root / "done/broken/two.out.mp4").exists()
+
+
+TABLES = {"variation": [{"model": "gen4_turbo"}, {"model": "gen4.5"}]}
+
+
+@pytest.mark.parametrize(
+    ("folder", "own", "models"),
+    [
+        (Sidecar({}, {"variations": 4}), Sidecar(TABLES, {}), ["gen4_turbo", "gen4.5"]),
+        (Sidecar(TABLES, {}), Sidecar({}, {"variations": 1}), ["gen4.5"]),
+        (Sidecar(TABLES, {}), Sidecar({}, {}), ["gen4_turbo", "gen4.5"]),
+        (Sidecar(TABLES, {}), Sidecar({"model": "veo3.1"}, {}), ["veo3.1", "veo3.1"]),
+    ],
+)
+def test_the_nearest_variations_count_and_a_drop_wins_over_those_of_its_folder(
+    folder: Sidecar, own: Sidecar, models: list[str]
+) -> None:
+    group = Group("cat", "cat.png", "cat.prompt.toml")
+    asked = ask(group, [folder], own)
+    table = sidecar.read_job(asked.job, name="cat.prompt.toml")
+    wanted = unfold(asked.params, table, name="cat.prompt.toml", lay=partial(varied, asked, [folder]))
+    found = [params.get("model", "gen4.5") for params in wanted.each] * (table.variations or 1)
+    assert found == models

@@ -467,3 +467,119 @@ def test_strays_of_a_lost_ledger_are_all_in_doubt(site: Site) -> None:
     assert (site.counts(), states(site)) == ({"held": 1}, ["held"] * 4)
     assert "Generation 1, 2, 3, 4 of 4" in site.record("processing", "cat.held.toml")["message"]
     assert site.rows("SELECT sum(reserved), sum(is_doubtful) FROM charges") == [(240, 4)]
+
+
+TWO = "seed = 7\n[job]\nvariations = 2\n"
+CUT = {"on": "output", "do": {"truncate": True}, "times": None}
+
+
+def test_what_is_left_of_a_mended_drop_is_fetched_and_bars_nobody(site: Site) -> None:
+    site.configure(in_flight=1, submit_ahead=0)
+    site.runway.faults([{"on": "create", "do": LOST, "after": 1}, CUT])
+    site.put("cat.png", picture())
+    prompt = unique()
+    site.put("cat.prompt.toml", sidecar(prompt, TWO))
+    assert run(site, *ONCE) == 1
+    site.runway.well()
+    [(asks,)] = site.rows("SELECT asks FROM generations WHERE state != 'held'")
+    site.back_to_inbox("processing", *site.files("processing"))
+    site.mend(site.root / "inbox/cat.prompt.toml", sidecar(prompt, f"seed = {json.loads(asks)['seed']}\n"))
+    site.drop("dog.png")
+    run(site, *ONCE)
+    assert (site.files("inbox"), site.counts()) == ([], {"done": 2})
+    assert len(site.paid()) == 2 + 1  # two for the first, of which one was in doubt; one for the dog
+
+
+def test_a_call_in_doubt_is_not_paid_again_because_another_one_waits(site: Site) -> None:
+    site.configure(in_flight=1, submit_ahead=0)
+    plain = site.config.read_text()
+    site.config.write_text(plain + "[budget]\ncredits_per_day = 60\n")
+    site.runway.fault("create", LOST)
+    site.drop("cat.png", text=TWO)
+    assert run(site, *ONCE) == 1
+    site.runway.well()
+    assert sorted(states(site)) == ["held", "uploading"]
+    site.back_to_inbox("processing", *site.files("processing"))
+    site.config.write_text(plain)
+    run(site, *ONCE)
+    assert len(site.paid()) == 2
+    assert "held" in states(site)
+
+
+def test_a_result_that_could_not_be_fetched_is_not_paid_for_by_the_same_drop(site: Site) -> None:
+    site.configure(in_flight=1, submit_ahead=0)
+    content, text = picture(), sidecar(unique(), TWO)
+    site.runway.faults([CUT | {"after": 1}])
+    put(site, "cat", content, text)
+    assert run(site, *ONCE) == 0
+    assert site.record("done", "cat.result.toml")["failed"] == 1
+    site.runway.well()
+    put(site, "dog", content, text)
+    assert "same as" in site.cli("plan").stdout
+    assert run(site, *ONCE) == 0
+    assert [len(call["outputs"]) for call in calls(site, name="dog")] == [1, 1]
+    assert len(site.paid()) == 2
+
+
+def test_the_same_again_is_planned_at_the_price_of_what_did_not_work(site: Site) -> None:
+    content, text = picture(), sidecar(unique(), FOUR)
+    site.runway.fault("create", {"fail_task": "INTERNAL"}, times=3, after=3)
+    put(site, "cat", content, text)
+    run(site, *ONCE)
+    assert site.record("done", "cat.result.toml")["failed"] == 1
+    site.runway.well()
+    put(site, "dog", content, text)
+    assert "price: 60 credits at most for 1 generation" in site.cli("plan").stdout
+    told = site.cli("explain", str(site.root / "inbox/dog.png")).stdout
+    assert "for nothing, but for 1 of 4 generations" in told
+
+
+def test_another_fit_is_another_picture(site: Site) -> None:
+    site.runway.faults([CUT])
+    prompt, text = unique(), 'model = "gen4_turbo"\nratio = "1280:720"\n'
+    site.put("cat.png", picture((400, 400)))
+    site.put("cat.prompt.toml", sidecar(prompt, text))
+    assert run(site, *ONCE) == 1
+    site.runway.well()
+    site.mend(site.root / "failed/cat.prompt.toml", sidecar(prompt, text + '[job]\nfit = "pad"\n'))
+    assert run(site, "retry", "--all") == 0
+    assert run(site, *ONCE) == 0
+    assert len(site.paid()) == 2
+    [sent] = site.record("done", "cat.result.toml")["sent"]
+    assert (sent["width"], sent["height"], "padded with black to 16:9" in sent["changes"]) == (720, 405, True)
+
+
+def test_each_generation_is_sent_the_picture_in_its_own_shape(site: Site) -> None:
+    site.put("cat.png", picture((400, 400)))
+    tables = "".join(f'[[variation]]\nratio = "{ratio}"\n' for ratio in ("1280:720", "720:1280", "960:960"))
+    text = f'model = "gen4_turbo"\n[job]\nfit = "pad"\n{tables}'
+    site.put("cat.prompt.toml", sidecar(unique(), text))
+    assert run(site, *ONCE) == 0
+    record = site.record("done", "cat.result.toml")
+    assert [(sent["width"], sent["height"]) for sent in record["sent"]] == [
+        (720, 405),
+        (405, 720),
+        (400, 400),
+    ]
+    by_ratio = {task["body"]["ratio"]: task["body"]["promptImage"] for task in site.paid()}
+    assert len(set(by_ratio.values())) == 3
+    sizes = {upload["uri"]: upload["size"] for upload in site.runway.bill()["uploads"]}
+    assert [sizes[by_ratio[call["request"]["ratio"]]] for call in record["generation"]] == [
+        sent["bytes"] for sent in record["sent"]
+    ]
+
+
+def test_what_was_filed_without_a_record_is_not_paid_for_anew_but_for_what_is_missing(site: Site) -> None:
+    content, text = picture(), sidecar(unique(), FOUR)
+    site.runway.fault("create", SAFETY, after=1)
+    put(site, "cat", content, text)
+    assert run(site, *ONCE, kill=Kill("record", "before")) == KILLED
+    site.runway.well()
+    lose_ledger(site)
+    run(site, *ONCE)
+    assert [len(call["outputs"]) for call in calls(site)] == [1, 1, 1, 0]
+    paid = len(site.runway.bill()["tasks"])
+    put(site, "same", content, text)
+    assert "price: 60 credits at most for 1 generation" in site.cli("plan").stdout
+    run(site, *ONCE)
+    assert len(site.runway.bill()["tasks"]) == paid + 1
