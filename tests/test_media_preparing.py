@@ -2,6 +2,7 @@
 where it was taken. What is fine already goes as it is."""
 
 import io
+import struct
 from collections.abc import Sequence
 
 import pytest
@@ -18,6 +19,7 @@ from tests.media_samples import (
     camera,
     corners,
     lying,
+    made_tiff,
     opened,
     phone_heic,
     phone_jpeg,
@@ -111,6 +113,16 @@ def test_sixteen_bits_become_the_eight_that_look_the_same() -> None:
     data = make()
     grey = opened(data).convert("I").point(lambda value: value * (1 / 256)).convert("L")
     assert _differ(opened(sent(data, prepared(data, name))).convert("L"), grey) < 1.5
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_where_zero_is_white_sixteen_bits_are_sent_as_no_negative(order: str) -> None:
+    levels = [n * 65_535 // (90 * 70 - 1) for n in range(90 * 70)]
+    for white, shown in ((1, levels), (0, [65_535 - level for level in levels])):
+        pixels = struct.pack(f"{order}{len(levels)}H", *levels)
+        data = made_tiff(pixels, (90, 70), order=order, bits=16, white=white)
+        grey = Image.frombytes("L", (90, 70), bytes(round(level / 257) for level in shown))
+        assert _differ(opened(sent(data, prepared(data, "a.tif"))).convert("L"), grey) < 1
 
 
 def test_other_colours_become_srgbs_and_srgbs_stay() -> None:

@@ -4,10 +4,13 @@ What is fine already goes as it is, byte for byte, and costs no more than a look
 decoder is done in the darkroom.
 """
 
+import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryFile
+from threading import BoundedSemaphore
 from typing import BinaryIO
 
 from runway_watch.errors import Refusal
@@ -18,7 +21,7 @@ from runway_watch.media.blocks import read_at, stretch
 from runway_watch.media.cuts import Cut, size_after
 from runway_watch.media.darkroom import Order
 from runway_watch.media.headers import Header, read_header
-from runway_watch.media.sides import MOST_SIDE
+from runway_watch.media.sides import MOST_SIDE, within
 from runway_watch.media.sniff import HEAD, sniff
 
 _TAKEN = frozenset({".jpg", ".png", ".webp"})
@@ -86,9 +89,9 @@ def _converted(
     file: BinaryIO, facts: MediaFacts, header: Header, order: Order, *, name: str, tries: bool
 ) -> Preparation:
     if not tries:
-        width, height = header.upright
+        width, height = within(header.upright)
         return _as_ordered(order, darkroom.Print(".jpg", "image/jpeg", 0, width, height, ()))
-    with copied(file, facts.size) as copy:  # two at a time: a share that hangs is to hold up no other
+    with copied(file, facts.size) as copy:
         return _as_ordered(order, darkroom.convert(copy, order, name=name))
 
 
@@ -129,10 +132,25 @@ def developed(file: BinaryIO, prepared: Preparation, *, name: str) -> Iterator[B
         yield result
 
 
+_TURNS: dict[int, BoundedSemaphore] = {}
+"""By the device that a file lies on: a share that hangs is to hold up no other."""
+
+
+def _turn(file: BinaryIO) -> BoundedSemaphore:
+    try:
+        device = os.fstat(file.fileno()).st_dev
+    except io.UnsupportedOperation:
+        device = 0
+    return _TURNS.setdefault(device, BoundedSemaphore(2))
+
+
 @contextmanager
 def copied(file: BinaryIO, size: int) -> Iterator[BinaryIO]:
-    """A copy that nobody else can change, as an unnamed file that is gone when the block ends."""
-    with TemporaryFile() as copy:
+    """A copy that nobody else can change, as an unnamed file that is gone when the block ends.
+
+    There are two at a time of each share's files: a hundred would fill the disk.
+    """
+    with _turn(file), TemporaryFile() as copy:
         for block in stretch(file, 0, size):
             copy.write(block)
         copy.flush()

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from PIL import AvifImagePlugin, Image, ImageOps, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from runway_watch.media.darkroom import colours
 from runway_watch.media.darkroom.coding import Work, coded
@@ -33,6 +33,9 @@ _FORMATS = {
     ".png": "PNG",
     ".webp": "WEBP",
 }
+_WHITE_IS_ZERO = (TiffImagePlugin.MM, 0, (1,), 1, (16,), ())
+"""The one of the four kinds of grey TIFFs in 16 bits that Pillow does not list: large end first."""
+
 _LOSSY = frozenset({".heic", ".avif", ".jpg"})
 
 
@@ -71,6 +74,7 @@ def _load(file: BinaryIO, extension: str, memory: int) -> Work:
     if kind == "HEIF":
         _learn_heif()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    TiffImagePlugin.OPEN_INFO.setdefault(_WHITE_IS_ZERO, ("I;16B", "I;16B"))
     try:
         picture = Image.open(file, formats=[kind])
     except UnidentifiedImageError:
