@@ -183,7 +183,7 @@ def test_two_pictures_of_a_share_are_copied_at_a_time_and_one_that_hangs_holds_u
             assert copied.seek(0, 2) == 9
 
     data = saved(scene(), "BMP")
-    threads = [threading.Thread(target=copy) for _ in range(6)]
+    threads = [threading.Thread(target=copy, daemon=True) for _ in range(6)]
     for thread in threads:
         thread.start()
     assert Slow.begun.acquire(timeout=30)

@@ -18,14 +18,16 @@ from runway_watch.job import MIN_MEDIA_BYTES, How, MediaFacts, Preparation
 from runway_watch.media import darkroom, icc
 from runway_watch.media.anonymity import cuts
 from runway_watch.media.blocks import read_at, stretch
-from runway_watch.media.cuts import Cut, size_after
+from runway_watch.media.cuts import STRIPPED, Cut, size_after
 from runway_watch.media.darkroom import Order
 from runway_watch.media.headers import Header, read_header
+from runway_watch.media.pictures import png_parts
 from runway_watch.media.sides import MOST_SIDE, within
 from runway_watch.media.sniff import HEAD, sniff
 
 _TAKEN = frozenset({".jpg", ".png", ".webp"})
-_STRIPPED = "camera metadata left out"
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+"""What makes more of a PNG than one frame (PNG 3, 11.3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,16 @@ def prepare(file: BinaryIO, facts: MediaFacts, *, name: str, policy: Policy, pad
     if gone and size < MIN_MEDIA_BYTES:
         message = f"{name} has {size} bytes without its metadata; Runway takes {MIN_MEDIA_BYTES} or more."
         raise Refusal("asset.too_small", message, hint="Use a larger one.")
-    how, steps = (How.STRIPPED, (_STRIPPED,)) if gone else (How.AS_IT_IS, ())
+    how, steps = (How.STRIPPED, _lost(file, facts, gone)) if gone else (How.AS_IT_IS, ())
     return Preparation(how, facts.extension, facts.mime, size, facts.width, facts.height, steps)
+
+
+def _lost(file: BinaryIO, facts: MediaFacts, gone: tuple[Cut, ...]) -> tuple[str, ...]:
+    """What a person is told of what is left out of a file."""
+    parts = png_parts(file, facts.size) if facts.extension == ".png" else ()
+    frames = {part.start - 8 for part in parts if part.name in _ANIMATION}
+    told = ("only its first frame",) if frames else ()
+    return told if all(cut.start in frames for cut in gone) else (*told, STRIPPED)
 
 
 def needs(header: Header, extension: str) -> bool:
@@ -96,7 +106,6 @@ def _converted(
 
 
 def _as_ordered(order: Order, made: darkroom.Print) -> Preparation:
-    steps = made.steps if order.keeps_metadata else (*made.steps, _STRIPPED)
     return Preparation(
         How.CONVERTED,
         made.extension,
@@ -104,7 +113,7 @@ def _as_ordered(order: Order, made: darkroom.Print) -> Preparation:
         made.size,
         made.width,
         made.height,
-        steps,
+        made.steps,
         order.pad,
         order.keeps_metadata,
     )

@@ -5,12 +5,12 @@ nothing but pixels is taken over, unless it is asked for.
 """
 
 import os
-from contextlib import suppress
 from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from runway_watch.media.darkroom import colours
+from runway_watch.media.cuts import STRIPPED
+from runway_watch.media.darkroom import camera, colours
 from runway_watch.media.darkroom.coding import Work, coded
 from runway_watch.media.darkroom.trouble import Heavy, Strange
 from runway_watch.media.exif import ORIENTATION
@@ -46,7 +46,8 @@ def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
         Strange, Heavy: it cannot be converted. What decoders raise on damaged data.
     """
     work = _load(file, order["extension"], order["memory"])
-    metadata = _metadata(work.picture) if order["keeps_metadata"] else b""
+    metadata = camera.kept(work.picture) if order["keeps_metadata"] else b""
+    loses = camera.talks(work.picture) and not order["keeps_metadata"]
     work.picture = colours.settle(work.picture, work.steps)
     _fit_in(work)
     if order["pad"]:
@@ -64,7 +65,7 @@ def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
         "size": len(data),
         "width": width,
         "height": height,
-        "steps": [first, *work.steps],
+        "steps": [first, *work.steps, *([STRIPPED] if loses else [])],
     }
 
 
@@ -149,15 +150,6 @@ def _pad(work: Work, shape: str) -> None:
     ground.paste(picture, at, picture.getchannel("A") if picture.mode == "RGBA" else None)
     work.picture = ground
     work.steps.append(f"padded with black to {shape}")
-
-
-def _metadata(picture: Image.Image) -> bytes:
-    """The camera's metadata without the turn, which has been made."""
-    with suppress(ValueError, TypeError, SyntaxError, OSError):
-        exif = picture.getexif()
-        exif.pop(ORIENTATION, None)
-        return exif.tobytes() if len(exif) else b""
-    return b""
 
 
 def _write(result: int, data: bytes) -> None:
