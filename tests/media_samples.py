@@ -2,6 +2,7 @@
 
 import io
 import random
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
@@ -83,6 +84,24 @@ def opened(data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data))
     picture.load()
     return picture
+
+
+def made_tiff(
+    pixels: bytes,
+    size: tuple[int, int],
+    *,
+    order: str = "<",
+    bits: int = 8,
+    white: int = 1,
+    orientation: int = 1,
+) -> bytes:
+    """A grey TIFF in one strip, its numbers as short as they may be; `white` is 0 where 0 is white."""
+    sides = ((256, 3, size[0]), (257, 3, size[1]), (258, 3, bits), (259, 3, 1), (262, 3, white))
+    rest = ((273, 4, 134), (274, 3, orientation), (277, 3, 1), (278, 3, size[1]), (279, 4, len(pixels)))
+    head = struct.pack(order + "2sHIH", b"II" if order == "<" else b"MM", 42, 8, 10)
+    forms = {3: "HHIHxx", 4: "HHII"}
+    page = b"".join(struct.pack(order + forms[kind], tag, kind, 1, n) for tag, kind, n in (*sides, *rest))
+    return head + page + bytes(4) + pixels
 
 
 @cache

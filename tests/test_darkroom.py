@@ -163,6 +163,42 @@ def test_no_more_than_two_are_at_work_at_a_time() -> None:
     assert 1 <= max(busy) <= 2
 
 
+class Slow(io.BytesIO):
+    """A file on a share that hangs for a while."""
+
+    begun, goes_on, at_once, most = threading.Semaphore(0), threading.Event(), 0, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        Slow.at_once += 1
+        Slow.most = max(Slow.most, Slow.at_once)
+        Slow.begun.release()
+        assert Slow.goes_on.wait(30)
+        Slow.at_once -= 1
+        return super().read(size)
+
+
+def test_two_pictures_of_a_share_are_copied_at_a_time_and_one_that_hangs_holds_up_no_other() -> None:
+    def copy() -> None:
+        with media.copied(Slow(bytes(9)), 9) as copied:
+            assert copied.seek(0, 2) == 9
+
+    data = saved(scene(), "BMP")
+    threads = [threading.Thread(target=copy, daemon=True) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    assert Slow.begun.acquire(timeout=30)
+    assert Slow.begun.acquire(timeout=30)
+    with TemporaryFile() as file:
+        file.write(data)
+        facts = media.look(file, name="a.bmp", size=len(data), convert=True)
+        assert media.prepare(file, facts, name="a.bmp", policy=media.Policy()).how is How.CONVERTED
+    assert Slow.most == 2
+    Slow.goes_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert (Slow.most, Slow.at_once) == (2, 0)
+
+
 def test_the_result_is_what_was_said_of_it() -> None:
     with TemporaryFile() as result:
         made = darkroom.convert(io.BytesIO(phone_heic()), Order(".heic"), name="a", into=result)

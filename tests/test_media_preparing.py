@@ -2,6 +2,7 @@
 where it was taken. What is fine already goes as it is."""
 
 import io
+import struct
 from collections.abc import Sequence
 
 import pytest
@@ -18,6 +19,7 @@ from tests.media_samples import (
     camera,
     corners,
     lying,
+    made_tiff,
     opened,
     phone_heic,
     phone_jpeg,
@@ -106,11 +108,48 @@ def test_what_was_done_is_told(what: str, step: str) -> None:
     assert step in prepared(make(), name).steps
 
 
+def test_metadata_is_said_to_be_left_out_only_where_there_was_any() -> None:
+    told = "camera metadata left out"
+    lying_only = Image.Exif()
+    lying_only[0x0112] = 6
+    for name, data in (
+        *((TO_CONVERT[what][0], TO_CONVERT[what][1]()) for what in ("tiff", "bmp", "gif", "palette png")),
+        ("a.jpg", saved(lying(scene(), 6), "JPEG", exif=lying_only.tobytes())),
+        ("a.jpg", saved(scene(), "JPEG", icc_profile=WIDE_GAMUT)),
+    ):
+        how = prepared(data, name)
+        assert (how.how, told in how.steps) == (How.CONVERTED, False), name
+    for name, data in (
+        ("a.heic", phone_heic()),
+        ("a.jpg", phone_jpeg()),
+        ("a.tif", saved(scene(), "TIFF", description=SECRET)),
+        ("a.gif", saved(scene().quantize(64), "GIF", comment=SECRET)),
+    ):
+        assert prepared(data, name).steps[-1] == told, name
+
+
+def test_of_an_animation_it_is_told_that_its_first_frame_is_sent() -> None:
+    data = saved(scene(), "PNG", save_all=True, append_images=[scene()])
+    how = prepared(data, "a.png")
+    assert (how.how, how.steps) == (How.STRIPPED, ("only its first frame",))
+    assert getattr(opened(sent(data, how)), "n_frames", 1) == 1
+
+
 def test_sixteen_bits_become_the_eight_that_look_the_same() -> None:
     name, make, _ = TO_CONVERT["png in 16 bits"]
     data = make()
     grey = opened(data).convert("I").point(lambda value: value * (1 / 256)).convert("L")
     assert _differ(opened(sent(data, prepared(data, name))).convert("L"), grey) < 1.5
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_where_zero_is_white_sixteen_bits_are_sent_as_no_negative(order: str) -> None:
+    levels = [n * 65_535 // (90 * 70 - 1) for n in range(90 * 70)]
+    for white, shown in ((1, levels), (0, [65_535 - level for level in levels])):
+        pixels = struct.pack(f"{order}{len(levels)}H", *levels)
+        data = made_tiff(pixels, (90, 70), order=order, bits=16, white=white)
+        grey = Image.frombytes("L", (90, 70), bytes(round(level / 257) for level in shown))
+        assert _differ(opened(sent(data, prepared(data, "a.tif"))).convert("L"), grey) < 1
 
 
 def test_other_colours_become_srgbs_and_srgbs_stay() -> None:
@@ -259,7 +298,8 @@ def test_metadata_is_left_out_and_every_pixel_stays(what: str) -> None:
     name, data = TALKATIVE[what]
     how = prepared(data, name)
     found = sent(data, how)
-    assert (how.how, how.size, how.steps) == (How.STRIPPED, len(found), ("camera metadata left out",))
+    told = ("only its first frame",) if "animated" in what else ()
+    assert (how.how, how.size, how.steps) == (How.STRIPPED, len(found), (*told, "camera metadata left out"))
     for secret in (b"Exif", b"eXIf", b"Phone", b"MotionPhoto", b"acTL", b"prVt", SECRET.encode()):
         assert secret not in found
     assert opened(found).tobytes() == opened(data).tobytes()

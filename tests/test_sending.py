@@ -152,6 +152,15 @@ def test_a_padded_picture_is_another_wish_and_is_sent_in_the_shape_of_the_ratio(
     assert refused(where, convert=False).code == "params.invalid"
 
 
+def test_limits_are_those_of_what_is_sent_and_not_of_the_larger_original(where: Spool) -> None:
+    text = b'prompt_text = "x"\nmodel = "h3_max"\n'
+    drop(
+        where, {"cat.jpg": saved(Image.new("RGB", (9600, 300), (9, 90, 9)), "JPEG"), "cat.prompt.toml": text}
+    )
+    for decodes in (True, False):
+        assert "too small: 8000x250;" in refused(where, decodes=decodes).problems[0]
+
+
 def test_a_picture_of_the_wrong_shape_is_refused_where_the_drop_wants_that(where: Spool) -> None:
     text = SIDECAR + b'ratio = "1280:720"\n[job]\nfit = "refuse"\n'
     drop(where, {"cat.heic": PORTRAIT, "cat.prompt.toml": text})

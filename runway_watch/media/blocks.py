@@ -3,6 +3,7 @@
 Nothing here opens a path: the caller gives an open binary file, and its errors (`OSError`) stay its own.
 """
 
+import errno
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -10,9 +11,14 @@ BLOCK = 256 * 1024
 """Bytes held at once when a stretch of a file is walked."""
 
 
+FARTHEST = 1 << 40
+"""Offsets come out of files, up to 64 bits of them: no file that is looked at reaches as far as this."""
+
+
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
     """Up to `count` bytes from `offset`; fewer only where the file ends."""
-    file.seek(offset)
+    if not _reaches(file, offset):
+        return b""
     data = file.read(count)
     while len(data) < count:
         more = file.read(count - len(data))
@@ -20,6 +26,19 @@ def read_at(file: BinaryIO, offset: int, count: int) -> bytes:
             break
         data += more
     return data
+
+
+def _reaches(file: BinaryIO, offset: int) -> bool:
+    """Go to an offset; whether it is one. What a file may have at most is another number for each system."""
+    if offset > FARTHEST:
+        return False
+    try:
+        file.seek(offset)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return False
+    return True
 
 
 def stretch(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:

@@ -8,6 +8,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+STRIPPED = "camera metadata left out"
+"""How a person is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:

@@ -15,6 +15,9 @@ from runway_watch.media.containers import boxes
 _MOST_META = 1024 * 1024
 """Bytes; the largest pictures of phones have 10,000, for a hundred tiles."""
 
+_MOST_EXTENTS = 100_000
+"""More than the 65,536 tiles that a grid may have (ISO 23008-12, 6.6.2.3)."""
+
 _CODED = frozenset({b"hvc1", b"av01", b"avc1", b"jpeg", b"unci"})
 
 
@@ -79,6 +82,8 @@ def _still(meta: bytes) -> Still:
     kinds = dict(_kinds(inside.get(b"iinf", b"")))
     found = Still()
     for item, begin, length in _located(inside.get(b"iloc", b"")):
+        if len(found.extents) == _MOST_EXTENTS:
+            raise IndexError(item)
         found.extents.append((begin, begin + length, kinds.get(item) in _CODED))
     properties = dict(_children(inside.get(b"iprp", b"")))
     described = list(_children(properties.get(b"ipco", b"")))
@@ -144,7 +149,8 @@ def _located(box: bytes) -> Iterator[tuple[int, int, int]]:
         base, at = _sized(box, at + 2, sizes[2])
         (extents,) = struct.unpack_from(">H", box, at)
         at += 2
-        for _ in range(extents):
+        # Those of which nothing is written down are all the same, and cost a file no byte.
+        for _ in range(extents if sizes[0] + sizes[1] + sizes[3] else min(extents, 1)):
             begin, at = _sized(box, at + sizes[3], sizes[0])
             length, at = _sized(box, at, sizes[1])
             if method == 0 and source == 0:

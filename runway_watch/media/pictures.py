@@ -155,11 +155,13 @@ def _colours(flags: int) -> int:
 
 def _after_blocks(file: BinaryIO, position: int, size: int) -> int | None:
     """Where a row of sub-blocks ends, each with its length in front; None where it does not."""
+    wanted = 4096
     while position < size:
-        block, at = read_at(file, position, BLOCK), 0
+        block, at = read_at(file, position, wanted), 0
         while at < len(block):
             if not block[at]:
                 return position + at + 1
             at += block[at] + 1
         position += max(at, 1)
+        wanted = BLOCK  # most rows are short, and a picture's is long
     return None

@@ -4,10 +4,13 @@ What is fine already goes as it is, byte for byte, and costs no more than a look
 decoder is done in the darkroom.
 """
 
+import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryFile
+from threading import BoundedSemaphore
 from typing import BinaryIO
 
 from runway_watch.errors import Refusal
@@ -15,14 +18,16 @@ from runway_watch.job import MIN_MEDIA_BYTES, How, MediaFacts, Preparation
 from runway_watch.media import darkroom, icc
 from runway_watch.media.anonymity import cuts
 from runway_watch.media.blocks import read_at, stretch
-from runway_watch.media.cuts import Cut, size_after
+from runway_watch.media.cuts import STRIPPED, Cut, size_after
 from runway_watch.media.darkroom import Order
 from runway_watch.media.headers import Header, read_header
-from runway_watch.media.sides import MOST_SIDE
+from runway_watch.media.pictures import png_parts
+from runway_watch.media.sides import MOST_SIDE, within
 from runway_watch.media.sniff import HEAD, sniff
 
 _TAKEN = frozenset({".jpg", ".png", ".webp"})
-_STRIPPED = "camera metadata left out"
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+"""What makes more of a PNG than one frame (PNG 3, 11.3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,16 @@ def prepare(file: BinaryIO, facts: MediaFacts, *, name: str, policy: Policy, pad
     if gone and size < MIN_MEDIA_BYTES:
         message = f"{name} has {size} bytes without its metadata; Runway takes {MIN_MEDIA_BYTES} or more."
         raise Refusal("asset.too_small", message, hint="Use a larger one.")
-    how, steps = (How.STRIPPED, (_STRIPPED,)) if gone else (How.AS_IT_IS, ())
+    how, steps = (How.STRIPPED, _lost(file, facts, gone)) if gone else (How.AS_IT_IS, ())
     return Preparation(how, facts.extension, facts.mime, size, facts.width, facts.height, steps)
+
+
+def _lost(file: BinaryIO, facts: MediaFacts, gone: tuple[Cut, ...]) -> tuple[str, ...]:
+    """What a person is told of what is left out of a file."""
+    parts = png_parts(file, facts.size) if facts.extension == ".png" else ()
+    frames = {part.start - 8 for part in parts if part.name in _ANIMATION}
+    told = ("only its first frame",) if frames else ()
+    return told if all(cut.start in frames for cut in gone) else (*told, STRIPPED)
 
 
 def needs(header: Header, extension: str) -> bool:
@@ -86,14 +99,13 @@ def _converted(
     file: BinaryIO, facts: MediaFacts, header: Header, order: Order, *, name: str, tries: bool
 ) -> Preparation:
     if not tries:
-        width, height = header.upright
+        width, height = within(header.upright)
         return _as_ordered(order, darkroom.Print(".jpg", "image/jpeg", 0, width, height, ()))
-    with copied(file, facts.size) as copy:  # two at a time: a share that hangs is to hold up no other
+    with copied(file, facts.size) as copy:
         return _as_ordered(order, darkroom.convert(copy, order, name=name))
 
 
 def _as_ordered(order: Order, made: darkroom.Print) -> Preparation:
-    steps = made.steps if order.keeps_metadata else (*made.steps, _STRIPPED)
     return Preparation(
         How.CONVERTED,
         made.extension,
@@ -101,7 +113,7 @@ def _as_ordered(order: Order, made: darkroom.Print) -> Preparation:
         made.size,
         made.width,
         made.height,
-        steps,
+        made.steps,
         order.pad,
         order.keeps_metadata,
     )
@@ -129,10 +141,25 @@ def developed(file: BinaryIO, prepared: Preparation, *, name: str) -> Iterator[B
         yield result
 
 
+_TURNS: dict[int, BoundedSemaphore] = {}
+"""By the device that a file lies on: a share that hangs is to hold up no other."""
+
+
+def _turn(file: BinaryIO) -> BoundedSemaphore:
+    try:
+        device = os.fstat(file.fileno()).st_dev
+    except io.UnsupportedOperation:
+        device = 0
+    return _TURNS.setdefault(device, BoundedSemaphore(2))
+
+
 @contextmanager
 def copied(file: BinaryIO, size: int) -> Iterator[BinaryIO]:
-    """A copy that nobody else can change, as an unnamed file that is gone when the block ends."""
-    with TemporaryFile() as copy:
+    """A copy that nobody else can change, as an unnamed file that is gone when the block ends.
+
+    There are two at a time of each share's files: a hundred would fill the disk.
+    """
+    with _turn(file), TemporaryFile() as copy:
         for block in stretch(file, 0, size):
             copy.write(block)
         copy.flush()

@@ -10,7 +10,7 @@ from runway_watch.media.blocks import read_at
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value, by its type; those of fractions are of no interest here."""
 
-_CODES = {1: "B", 2: "B", 4: "I", 8: "Q"}
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _MOST_ENTRIES, _MOST_VALUES = 4096, 1_000_000
 WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
 _PIECES = ((273, 279), (324, 325))

@@ -82,17 +82,10 @@ def _prepare(
             hint = "Save it anew, as MP4 with H.264 or as WAV."
             raise Refusal("asset.unsupported", f"{name} {why}.", hint=hint)
         prepared = media.prepare(file, facts, name=name, policy=desk.policy)
-    # A picture that was decoded has the sides that it turned out to have, before it was made smaller.
-    if desk.decodes and prepared.how is How.CONVERTED and _lies_otherwise(facts, prepared):
+    if prepared.how is How.CONVERTED:  # limits are those of what is sent
         facts = replace(facts, width=prepared.width, height=prepared.height)
     findings.facts[written] = facts
     findings.prepared[written] = prepared
-
-
-def _lies_otherwise(facts: MediaFacts, prepared: Preparation) -> bool:
-    """Whether the headers had told other proportions than the decoder."""
-    wide, high = (facts.width or 1) * (prepared.height or 1), (facts.height or 1) * (prepared.width or 1)
-    return abs(wide - high) > max(wide, high) / 100
 
 
 def fit(

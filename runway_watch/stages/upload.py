@@ -105,21 +105,22 @@ class _Unconverted(Exception):
 def _content(parcel: Parcel) -> Iterator[BinaryIO]:
     """What is sent, open: the file itself, or what it was converted to.
 
-    It is converted from a copy, which is of the very bytes whose digest was looked at.
+    It is converted from a copy, which is of the very bytes whose digest was looked at, and gone when it is.
     """
     if parcel.prepared.how is not How.CONVERTED:
         with parcel.reading as file:
             yield file
         return
     with ExitStack() as stack:
-        with parcel.reading as file:
-            copy = stack.enter_context(media.copied(file, parcel.size + 1))
-        if digest_of(copy) != parcel.sha256:
-            raise Changed("The file has not the contents it was admitted with.")
-        try:
-            result = stack.enter_context(media.developed(copy, parcel.prepared, name=parcel.name))
-        except Refusal as refusal:
-            raise _Unconverted(refusal) from refusal
+        with ExitStack() as brief:
+            with parcel.reading as file:
+                copy = brief.enter_context(media.copied(file, parcel.size + 1))
+            if digest_of(copy) != parcel.sha256:
+                raise Changed("The file has not the contents it was admitted with.")
+            try:
+                result = stack.enter_context(media.developed(copy, parcel.prepared, name=parcel.name))
+            except Refusal as refusal:
+                raise _Unconverted(refusal) from refusal
         yield result
 
 

@@ -1,6 +1,7 @@
 """The process: `python -m runway_watch.media.darkroom ORDER`, the file on standard input, what it finds on
 standard output. It binds itself to its limits before it reads the first byte."""
 
+import errno
 import json
 import resource
 import sys
@@ -11,6 +12,15 @@ from runway_watch.media.darkroom.trouble import Heavy, Strange
 
 _MOST_WRITTEN = 256 * 1024 * 1024
 """Bytes of a file that it may write; nothing larger can be sent."""
+
+_TROUBLES = frozenset(
+    {
+        *(errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENXIO, errno.ENODEV, errno.EUCLEAN),
+        *(errno.ESTALE, errno.EREMOTEIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EACCES),
+        *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR),
+    }
+)
+"""What disks, shares and machines have. A decoder that is led astray gets others, as it seeks and reads."""
 
 
 def _bind(order: dict[str, Any]) -> None:
@@ -41,16 +51,22 @@ def work(order: dict[str, Any], deed: Deed, file: BinaryIO) -> dict[str, Any]:
         return {"found": deed(file)}
     except ImportError:  # of a decoder that is not there, or not whole
         raise
-    except MemoryError:
-        return {"code": "asset.too_large", "why": f"over {order['memory'] >> 20} MiB"}
-    except Heavy as heavy:
-        return {"code": "asset.too_large", "why": str(heavy)}
-    except Strange as strange:
-        return {"code": "asset.unsupported", "why": str(strange)}
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is about what it was given
-        if isinstance(error, OSError) and error.errno is not None:
-            return {"errno": error.errno}
-        return {"code": "asset.truncated", "why": f"{type(error).__name__}: {error}"[:200]}
+        return _told(error, order["memory"] >> 20)
+
+
+def _told(error: Exception, most: int) -> dict[str, Any]:
+    """What went wrong, where it may take so many MiB. Its limit is far below what a machine has."""
+    match error:
+        case MemoryError() | OSError(errno=errno.ENOMEM):
+            return {"code": "asset.too_large", "why": f"over {most} MiB"}
+        case Heavy():
+            return {"code": "asset.too_large", "why": str(error)}
+        case Strange():
+            return {"code": "asset.unsupported", "why": str(error)}
+        case OSError(errno=number) if number in _TROUBLES:
+            return {"errno": number}
+    return {"code": "asset.truncated", "why": f"{type(error).__name__}: {error}"[:200]}
 
 
 def main() -> None:

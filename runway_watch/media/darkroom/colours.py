@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
 
 from runway_watch.media import icc
 from runway_watch.media.darkroom.trouble import Strange
@@ -47,12 +47,19 @@ def _plain(picture: Image.Image, steps: list[str]) -> Image.Image:
             return picture.convert("LA").getchannel("L")
         case "I" | "I;16" | "I;16L" | "I;16B" | "I;16N":
             steps.append("made 8 bits deep")
-            return _shallow(picture)
+            return ImageOps.invert(_shallow(picture)) if _is_negative(picture) else _shallow(picture)
         case "F":
             raise Strange(
                 "its pixels are fractions, as in HDR and science, and nobody can tell what white is"
             )
     return picture.convert("RGB")
+
+
+def _is_negative(picture: Image.Image) -> bool:
+    """Whether 0 is white in a TIFF of 16 bits: Pillow turns round those of 8 only (TIFF 6.0, section 8)."""
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile) or not picture.mode.startswith("I;16"):
+        return False
+    return bool(picture.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0)
 
 
 def _shallow(picture: Image.Image) -> Image.Image:

@@ -5,12 +5,12 @@ nothing but pixels is taken over, unless it is asked for.
 """
 
 import os
-from contextlib import suppress
 from typing import Any, BinaryIO
 
-from PIL import AvifImagePlugin, Image, ImageOps, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from runway_watch.media.darkroom import colours
+from runway_watch.media.cuts import STRIPPED
+from runway_watch.media.darkroom import camera, colours
 from runway_watch.media.darkroom.coding import Work, coded
 from runway_watch.media.darkroom.trouble import Heavy, Strange
 from runway_watch.media.exif import ORIENTATION
@@ -33,6 +33,9 @@ _FORMATS = {
     ".png": "PNG",
     ".webp": "WEBP",
 }
+_WHITE_IS_ZERO = (TiffImagePlugin.MM, 0, (1,), 1, (16,), ())
+"""The one of the four kinds of grey TIFFs in 16 bits that Pillow does not list: large end first."""
+
 _LOSSY = frozenset({".heic", ".avif", ".jpg"})
 
 
@@ -43,7 +46,8 @@ def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
         Strange, Heavy: it cannot be converted. What decoders raise on damaged data.
     """
     work = _load(file, order["extension"], order["memory"])
-    metadata = _metadata(work.picture) if order["keeps_metadata"] else b""
+    metadata = camera.kept(work.picture) if order["keeps_metadata"] else b""
+    loses = camera.talks(work.picture) and not order["keeps_metadata"]
     work.picture = colours.settle(work.picture, work.steps)
     _fit_in(work)
     if order["pad"]:
@@ -61,7 +65,7 @@ def develop(file: BinaryIO, order: dict[str, Any]) -> dict[str, Any]:
         "size": len(data),
         "width": width,
         "height": height,
-        "steps": [first, *work.steps],
+        "steps": [first, *work.steps, *([STRIPPED] if loses else [])],
     }
 
 
@@ -71,6 +75,7 @@ def _load(file: BinaryIO, extension: str, memory: int) -> Work:
     if kind == "HEIF":
         _learn_heif()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    TiffImagePlugin.OPEN_INFO.setdefault(_WHITE_IS_ZERO, ("I;16B", "I;16B"))
     try:
         picture = Image.open(file, formats=[kind])
     except UnidentifiedImageError:
@@ -145,15 +150,6 @@ def _pad(work: Work, shape: str) -> None:
     ground.paste(picture, at, picture.getchannel("A") if picture.mode == "RGBA" else None)
     work.picture = ground
     work.steps.append(f"padded with black to {shape}")
-
-
-def _metadata(picture: Image.Image) -> bytes:
-    """The camera's metadata without the turn, which has been made."""
-    with suppress(ValueError, TypeError, SyntaxError, OSError):
-        exif = picture.getexif()
-        exif.pop(ORIENTATION, None)
-        return exif.tobytes() if len(exif) else b""
-    return b""
 
 
 def _write(result: int, data: bytes) -> None:
