@@ -111,6 +111,22 @@ def test_boxes_without_end_do_not_keep_it_busy() -> None:
     assert films.iso_cuts(io.BytesIO(nest), len(nest))[0].instead is None
 
 
+def _positions_of(stsc: bytes, stco: bytes) -> bytes:
+    """The `moov` of a film with a track of metadata, whose samples have a byte each."""
+    table = _box(b"stsz", struct.pack(">III", 0, 1, 0)) + _box(b"stsc", stsc) + _box(b"stco", stco)
+    held = _box(b"hdlr", bytes(8) + b"meta") + _nest([b"minf", b"stbl"], table)
+    return _nest([b"moov", b"trak", b"mdia"], held)
+
+
+def test_a_table_is_read_no_further_than_its_box_and_may_be_empty() -> None:
+    one, rows = struct.pack(">IIIII", 0, 1, 1, 1, 1), struct.pack(">II", 0, 1_000_000)
+    moov = _positions_of(one, rows + struct.pack(">III", 5000, 5001, 9000))
+    file = io.BytesIO(moov + bytes(4_000_000))
+    cuts = [(cut.start, cut.end) for cut in films.iso_cuts(file, len(moov)) if cut.start >= 5000]
+    assert cuts == [(5000, 5002), (9000, 9001)]
+    assert sent(EVERY[".mp4"] + _positions_of(bytes(8), rows), "a.mp4")
+
+
 def _box(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(data), name) + data
 

@@ -12,7 +12,7 @@ from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import boxes
 from runway_watch.media.cuts import Cut
 from runway_watch.media.pictures import MAX_PARTS, Part
-from runway_watch.media.tracks import samples
+from runway_watch.media.tracks import MOST_ROWS, samples
 
 _OUTSIDE = frozenset(
     {
@@ -29,29 +29,30 @@ _PLAYED = frozenset({b"vide", b"soun", b"tmcd", b""})
 """Handlers of tracks that are sent: picture, sound, time code."""
 
 _DEEPEST = 6
+_Left = tuple[Iterator[int], Iterator[int]]
 
 
 def iso_cuts(file: BinaryIO, size: int) -> list[Cut]:
     """What is sent as zeros, in order. Raises OSError."""
     found: list[Cut] = []
-    left = iter(range(MAX_PARTS))
+    left, rows = iter(range(MAX_PARTS)), iter(range(MOST_ROWS))
     for box in boxes(file, 0, size):
         if box.name == b"moov":
-            found += _inside(file, box, 1, left)
+            found += _inside(file, box, 1, (left, rows))
         elif box.name not in _OUTSIDE or box.name in (b"free", b"skip"):
             found += _freed(file, box, size)
     return merged(found)
 
 
-def _inside(file: BinaryIO, outer: Part, depth: int, left: Iterator[int]) -> Iterator[Cut]:
-    """What is in a box; `left` has an item for each box that may still be looked at, in all of the file."""
-    for box, _ in zip(boxes(file, outer.start, outer.end), left, strict=False):
+def _inside(file: BinaryIO, outer: Part, depth: int, left: _Left) -> Iterator[Cut]:
+    """What is in a box; `left` has an item for each box, and each row, that may still be looked at."""
+    for box, _ in zip(boxes(file, outer.start, outer.end), left[0], strict=False):
         if box.end > outer.end:
             return
         if box.name in _METADATA:
             yield from _freed(file, box, outer.end)
         elif box.name == b"trak" and _handler(file, box) not in _PLAYED:
-            yield from samples(file, box)
+            yield from samples(file, box, left[1])
             yield from _freed(file, box, outer.end)
         elif box.name in _DATED:
             yield from _undated(file, box)
