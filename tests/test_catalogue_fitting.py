@@ -109,8 +109,13 @@ def test_where_runway_chooses_the_model_the_entrys_role_tells_whether_it_is_a_fr
     assert generated("pad", "reference_images", role, picture(1000, 2000)).pads == dict.fromkeys(lost, "16:9")
 
 
+def test_a_role_that_is_no_text_is_no_frame() -> None:
+    entries = {"reference_images": [{"role": ["first"], "uri": CAT}], "aspect_ratio": "16:9"}
+    assert fitting.fitted({"input": entries}, {CAT: picture(9, 9)}, fit="crop").cropped == {}
+
+
 def test_where_runway_chooses_the_model_a_source_film_is_refused_by_its_shape_too() -> None:
-    with pytest.raises(Refusal, match="and the ratio is 16:9: Runway would cut off .*; the nearest.*'9:16'"):
+    with pytest.raises(Refusal, match=r"and the ratio is 16:9: Runway would cut off .*; the nearest.*'9:16'"):
         generated("refuse", "reference_videos", "source", clip(size=(1000, 2000)))
     assert generated("refuse", "reference_videos", "reference", clip(size=(1000, 2000))).cropped == {}
 

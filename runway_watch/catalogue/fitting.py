@@ -20,9 +20,7 @@ Fit = Literal["crop", "pad", "refuse"]
 _FRAMES = frozenset({"prompt_image", "prompt_video", "video_uri", "character", "first_frame"})
 """Parameters that the output takes its picture from. References may have any shape."""
 
-_ROLES = frozenset(
-    {("reference_images", "first"), ("reference_images", "last"), ("reference_videos", "source")}
-)
+_ROLES = {"reference_images": ("first", "last"), "reference_videos": ("source",)}
 """The same within `input`, where entries of lists say what they are for."""
 
 _LEAST = 0.01
@@ -118,7 +116,7 @@ def _is_frame(params: Mapping[str, Any], node: Node) -> bool:
     """Whether the output begins or ends with it: in a list it says so, and what does not is a reference."""
     match node.path:
         case ("input", str(name), int(at), "uri"):
-            return (name, params["input"][name][at].get("role")) in _ROLES
+            return params["input"][name][at].get("role") in _ROLES.get(name, ())
         case _:
             return node.path[0] in _FRAMES and _is_placed(params, node)
 
