@@ -11,6 +11,7 @@ from typing import BinaryIO
 from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import boxes
 from runway_watch.media.cuts import Cut
+from runway_watch.media.emptying import holds_something
 from runway_watch.media.pictures import MAX_PARTS, Part
 from runway_watch.media.tracks import MOST_ROWS, samples
 
@@ -65,13 +66,8 @@ def _freed(file: BinaryIO, box: Part, end: int) -> Iterator[Cut]:
     begin = box.start - (16 if _is_long(file, box) else 8)
     if box.name not in (b"free", b"skip"):
         yield Cut(begin + 4, begin + 8, b"free")
-    if _holds_something(file, box.start, min(box.end, end)) or box.name not in (b"free", b"skip"):
+    if holds_something(file, box.start, min(box.end, end)) or box.name not in (b"free", b"skip"):
         yield Cut(box.start, min(box.end, end), None)
-
-
-def _holds_something(file: BinaryIO, start: int, end: int) -> bool:
-    """Whether there is a first byte, or a last one, that is not zero, or more than is looked at."""
-    return end - start > 65_536 or any(read_at(file, start, end - start))
 
 
 def _is_long(file: BinaryIO, box: Part) -> bool:
