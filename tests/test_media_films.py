@@ -85,6 +85,27 @@ def test_a_box_of_metadata_anywhere_becomes_free_space(name: bytes) -> None:
         assert played(found) == played(EVERY[".mp4"])
 
 
+@pytest.mark.parametrize(
+    ("within", "kept"),
+    [("moov", b"pssh"), ("moov trak mdia minf stbl", b"stsd"), ("moof", b"mfhd"), ("moof traf", b"trun")],
+)
+@pytest.mark.parametrize("name", [b"gps ", b"XMP_", b"IDIT", b"meta", b"free", b"moov"])
+def test_what_plays_no_film_is_left_out_wherever_it_is(within: str, kept: bytes, name: bytes) -> None:
+    def film_with(more: bytes) -> bytes:
+        return _nest(within.encode().split(), _box(kept, b"0123456789") + more)
+
+    data = film_with(_box(name, SECRET.encode()))
+    found = media.after(films.iso_cuts(io.BytesIO(data), len(data)), data, 0)
+    assert found == film_with(_box(b"free", bytes(len(SECRET))))
+    assert not films.iso_cuts(io.BytesIO(found), len(found))
+
+
+@pytest.mark.parametrize("name", [b"\x73\x84", b"\x7b\xa9", b"\x44\x61"])
+def test_what_a_matroska_was_called_is_not_sent(name: bytes) -> None:
+    data = EVERY[".mkv"].replace(b"\x7b\xa9", name, 1)
+    assert SECRET.encode() not in sent(data, "a.mkv")
+
+
 def test_what_is_left_over_in_free_space_is_not_sent_either() -> None:
     secret = SECRET.encode()
     found = sent(EVERY[".mp4"] + struct.pack(">I4s", 8 + len(secret), b"free") + secret, "a.mp4")

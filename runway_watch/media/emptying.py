@@ -12,10 +12,10 @@ _LOOKED_AT = 65_536
 
 def emptied(file: BinaryIO, start: int, end: int) -> Iterator[Cut]:
     """Zeros from `start` to `end`, where there is anything else. Raises OSError."""
-    if holds_something(file, start, end):
+    if _holds_something(file, start, end):
         yield Cut(start, end, None)
 
 
-def holds_something(file: BinaryIO, start: int, end: int) -> bool:
+def _holds_something(file: BinaryIO, start: int, end: int) -> bool:
     """Whether a byte is not zero, or there are more than are looked at."""
     return end - start > _LOOKED_AT or (start < end and any(read_at(file, start, end - start)))

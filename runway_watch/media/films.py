@@ -5,13 +5,13 @@ no index has to be written anew. Tracks that are neither picture nor sound go wi
 write where they were into them, for every second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import boxes
 from runway_watch.media.cuts import Cut
-from runway_watch.media.emptying import holds_something
+from runway_watch.media.emptying import emptied
 from runway_watch.media.pictures import MAX_PARTS, Part
 from runway_watch.media.tracks import MOST_ROWS, samples
 
@@ -23,13 +23,25 @@ _OUTSIDE = frozenset(
 )
 """The boxes of a file that are none of metadata."""
 
-_METADATA = frozenset({b"udta", b"meta", b"uuid", b"free", b"skip", b"Xtra"})
-_FOLDERS = frozenset({b"moov", b"trak", b"mdia", b"minf"})
+_STANDARD: Mapping[bytes, frozenset[bytes]] = {
+    b"moov": frozenset((b"mvhd trak mvex iods pssh ctab clip rmra cmov").split()),
+    b"trak": frozenset((b"tkhd mdia edts tref trgr load matt clip tapt imap").split()),
+    b"mdia": frozenset((b"mdhd hdlr elng minf").split()),
+    b"minf": frozenset((b"vmhd smhd hmhd nmhd sthd gmhd hdlr dinf stbl").split()),
+    b"stbl": frozenset(
+        b"stsd stts ctts cslg stsc stsz stz2 stco co64 stss stps stsh padb stdp sdtp sbgp sgpd subs saiz saio"
+        b" senc".split()
+    ),
+    b"moof": frozenset((b"mfhd traf pssh").split()),
+    b"traf": frozenset((b"tfhd tfdt trun sdtp sbgp sgpd subs saiz saio senc").split()),
+}
+"""What is looked into, and what in it plays a film (ISO 14496-12, 6.2.3; QuickTime File Format)."""
+
+_SPACE = frozenset({b"free", b"skip"})
 _DATED = frozenset({b"mvhd", b"tkhd", b"mdhd"})
 _PLAYED = frozenset({b"vide", b"soun", b"tmcd", b""})
 """Handlers of tracks that are sent: picture, sound, time code."""
 
-_DEEPEST = 6
 _Left = tuple[Iterator[int], Iterator[int]]
 
 
@@ -38,36 +50,37 @@ def iso_cuts(file: BinaryIO, size: int) -> list[Cut]:
     found: list[Cut] = []
     left, rows = iter(range(MAX_PARTS)), iter(range(MOST_ROWS))
     for box in boxes(file, 0, size):
-        if box.name == b"moov":
-            found += _inside(file, box, 1, (left, rows))
-        elif box.name not in _OUTSIDE or box.name in (b"free", b"skip"):
+        if box.name in (b"moov", b"moof"):
+            found += _inside(file, box, (left, rows))
+        elif box.name not in _OUTSIDE or box.name in _SPACE:
             found += _freed(file, box, size)
     return merged(found)
 
 
-def _inside(file: BinaryIO, outer: Part, depth: int, left: _Left) -> Iterator[Cut]:
+def _inside(file: BinaryIO, outer: Part, left: _Left) -> Iterator[Cut]:
     """What is in a box; `left` has an item for each box, and each row, that may still be looked at."""
     for box, _ in zip(boxes(file, outer.start, outer.end), left[0], strict=False):
-        if box.end > outer.end:
-            return
-        if box.name in _METADATA:
+        if box.name not in _STANDARD[outer.name]:
             yield from _freed(file, box, outer.end)
+        elif box.end > outer.end:
+            return
         elif box.name == b"trak" and _handler(file, box) not in _PLAYED:
             yield from samples(file, box, left[1])
             yield from _freed(file, box, outer.end)
         elif box.name in _DATED:
             yield from _undated(file, box)
-        elif box.name in _FOLDERS and depth < _DEEPEST:
-            yield from _inside(file, box, depth + 1, left)
+        elif box.name in _STANDARD:
+            yield from _inside(file, box, left)
 
 
 def _freed(file: BinaryIO, box: Part, end: int) -> Iterator[Cut]:
     """The box as free space, unless it is that already. Its header has 8 bytes, or 16."""
-    begin = box.start - (16 if _is_long(file, box) else 8)
-    if box.name not in (b"free", b"skip"):
+    begin, last = box.start - (16 if _is_long(file, box) else 8), min(box.end, end)
+    if box.name not in _SPACE:
         yield Cut(begin + 4, begin + 8, b"free")
-    if holds_something(file, box.start, min(box.end, end)) or box.name not in (b"free", b"skip"):
-        yield Cut(box.start, min(box.end, end), None)
+        yield Cut(box.start, last, None)
+    else:
+        yield from emptied(file, box.start, last)
 
 
 def _is_long(file: BinaryIO, box: Part) -> bool:
