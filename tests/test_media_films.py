@@ -64,8 +64,17 @@ def test_metadata_is_sent_where_it_is_wanted() -> None:
     assert media.prepare(io.BytesIO(data), facts, name="a.mp4", policy=policy).how is How.AS_IT_IS
 
 
-def test_a_track_of_positions_goes_with_all_of_its_samples() -> None:
-    data, pictures, positions = with_positions()
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        "",
+        "frag_keyframe+empty_moov",
+        "frag_every_frame+empty_moov+default_base_moof",
+        "frag_keyframe+empty_moov+omit_tfhd_offset",
+    ],
+)
+def test_a_track_of_positions_goes_with_all_of_its_samples(fragments: str) -> None:
+    data, pictures, positions = with_positions(fragments=fragments)
     found = sent(data, "a.mov")
     assert len(found) == len(data)
     assert all(sample in found for sample in pictures)

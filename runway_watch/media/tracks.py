@@ -68,12 +68,16 @@ def _held(file: BinaryIO, outer: Part) -> Iterator[Part]:
 
 
 def _rows(file: BinaryIO, table: Part, at: int, columns: str) -> Iterator[tuple[int, ...]]:
-    """The rows of a table; how many there are stands before them, and how many there can be in its box."""
+    """The rows of a table before which their number stands."""
+    return rows(file, at + 4, int.from_bytes(read_at(file, at, 4), "big"), end=table.end, columns=columns)
+
+
+def rows(file: BinaryIO, at: int, claimed: int, *, end: int, columns: str) -> Iterator[tuple[int, ...]]:
+    """The rows of a table that begins at `at`, as many as there can be before `end`."""
     row = struct.Struct(">" + columns)
-    claimed = int.from_bytes(read_at(file, at, 4), "big")
-    rows = min(claimed, max(0, table.end - at - 4) // row.size)
-    for first in range(0, rows, _ROWS):
-        data = read_at(file, at + 4 + first * row.size, min(_ROWS, rows - first) * row.size)
+    count = min(claimed, max(0, end - at) // row.size)
+    for first in range(0, count, _ROWS):
+        data = read_at(file, at + first * row.size, min(_ROWS, count - first) * row.size)
         yield from row.iter_unpack(data[: len(data) // row.size * row.size])
 
 
