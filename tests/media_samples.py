@@ -251,10 +251,11 @@ def sound(container: str, codec: str, *, seconds: float = 1.0) -> bytes:
     return buffer.getvalue()
 
 
-def with_positions() -> tuple[bytes, list[bytes], list[bytes]]:
+def with_positions(*, fragments: str = "") -> tuple[bytes, list[bytes], list[bytes]]:
     """A MOV with a second track of a kind that is neither picture nor sound, and the samples of both."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mov") as output:
+    options = {"movflags": fragments} if fragments else {}
+    with av.open(buffer, "w", format="mov", options=options) as output:
         streams = []
         for _ in range(2):
             stream = output.add_stream("libx264", rate=10)

@@ -95,6 +95,37 @@ def test_of_a_list_only_what_has_a_place_is_a_frame() -> None:
     assert found.cropped == {"file:a.png": "22 % top and bottom", "file:b.png": "36 % top and bottom"}
 
 
+def generated(fit: fitting.Fit, list_name: str, role: str, facts: MediaFacts) -> Any:
+    given = {"prompt_text": "A cat", "aspect_ratio": "16:9", list_name: [{"role": role, "uri": CAT}]}
+    return resolve(
+        "generate/video", {"config_id": "c", "input": given}, dropped="cat.png", media={CAT: facts}, fit=fit
+    )
+
+
+@pytest.mark.parametrize("role", ["first", "last", "reference"])
+def test_where_runway_chooses_the_model_the_entrys_role_tells_whether_it_is_a_frame(role: str) -> None:
+    lost = {} if role == "reference" else {CAT: "36 % top and bottom"}
+    assert generated("crop", "reference_images", role, picture(1000, 2000)).cropped == lost
+    assert generated("pad", "reference_images", role, picture(1000, 2000)).pads == dict.fromkeys(lost, "16:9")
+
+
+def test_a_role_that_is_no_text_is_no_frame() -> None:
+    entries = {"reference_images": [{"role": ["first"], "uri": CAT}], "aspect_ratio": "16:9"}
+    assert fitting.fitted({"input": entries}, {CAT: picture(9, 9)}, fit="crop").cropped == {}
+
+
+def test_where_runway_chooses_the_model_a_source_film_is_refused_by_its_shape_too() -> None:
+    with pytest.raises(Refusal, match=r"and the ratio is 16:9: Runway would cut off .*; the nearest.*'9:16'"):
+        generated("refuse", "reference_videos", "source", clip(size=(1000, 2000)))
+    assert generated("refuse", "reference_videos", "reference", clip(size=(1000, 2000))).cropped == {}
+
+
+@pytest.mark.parametrize("side", [480, 600, 720, 1000, 7990])
+def test_a_picture_is_judged_by_the_sides_that_padding_gives_it(side: int) -> None:
+    found = asked(side, side, fit="pad", model="gen4_turbo", ratio="1584:672")
+    assert found.pads == {CAT: "33:14"}
+
+
 @pytest.mark.parametrize("slot", ["prompt_video", "video_uri"])
 def test_a_source_film_is_named_too_and_cannot_be_padded(slot: str) -> None:
     facts = {CLIP: clip(size=(720, 1280))}

@@ -14,7 +14,7 @@ SOURCE = Path(runway_watch.__file__).parent
 
 LAYERS = (
     # L0: words. Everybody may use them.
-    {"errors", "job", "clock", "letters", "masking"},
+    {"errors", "job", "clock", "letters", "masking", "sides"},
     # L1: the pure core
     {"states", "backoff", "hours", "polling", "wish", "sidecar"},
     {"settle", "drops", "records", "media", "catalogue", "keyfile", "mounts"},
@@ -122,7 +122,7 @@ def test_only_the_clock_reads_the_clock() -> None:
 PURE = frozenset(
     {
         *("errors", "job", "letters", "states", "backoff", "breaker", "polling", "settle", "drops", "wish"),
-        *("sidecar", "records", "decide", "reviving", "holds", "forecast"),
+        *("sides", "sidecar", "records", "decide", "reviving", "holds", "forecast"),
     }
 )
 

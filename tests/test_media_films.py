@@ -64,8 +64,17 @@ def test_metadata_is_sent_where_it_is_wanted() -> None:
     assert media.prepare(io.BytesIO(data), facts, name="a.mp4", policy=policy).how is How.AS_IT_IS
 
 
-def test_a_track_of_positions_goes_with_all_of_its_samples() -> None:
-    data, pictures, positions = with_positions()
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        "",
+        "frag_keyframe+empty_moov",
+        "frag_every_frame+empty_moov+default_base_moof",
+        "frag_keyframe+empty_moov+omit_tfhd_offset",
+    ],
+)
+def test_a_track_of_positions_goes_with_all_of_its_samples(fragments: str) -> None:
+    data, pictures, positions = with_positions(fragments=fragments)
     found = sent(data, "a.mov")
     assert len(found) == len(data)
     assert all(sample in found for sample in pictures)
@@ -83,6 +92,27 @@ def test_a_box_of_metadata_anywhere_becomes_free_space(name: bytes) -> None:
         assert SECRET.encode() not in found
         assert found[-len(more) + 4 : -len(more) + 8] == b"free"
         assert played(found) == played(EVERY[".mp4"])
+
+
+@pytest.mark.parametrize(
+    ("within", "kept"),
+    [("moov", b"pssh"), ("moov trak mdia minf stbl", b"stsd"), ("moof", b"mfhd"), ("moof traf", b"trun")],
+)
+@pytest.mark.parametrize("name", [b"gps ", b"XMP_", b"IDIT", b"meta", b"free", b"moov"])
+def test_what_plays_no_film_is_left_out_wherever_it_is(within: str, kept: bytes, name: bytes) -> None:
+    def film_with(more: bytes) -> bytes:
+        return _nest(within.encode().split(), _box(kept, b"0123456789") + more)
+
+    data = film_with(_box(name, SECRET.encode()))
+    found = media.after(films.iso_cuts(io.BytesIO(data), len(data)), data, 0)
+    assert found == film_with(_box(b"free", bytes(len(SECRET))))
+    assert not films.iso_cuts(io.BytesIO(found), len(found))
+
+
+@pytest.mark.parametrize("name", [b"\x73\x84", b"\x7b\xa9", b"\x44\x61"])
+def test_what_a_matroska_was_called_is_not_sent(name: bytes) -> None:
+    data = EVERY[".mkv"].replace(b"\x7b\xa9", name, 1)
+    assert SECRET.encode() not in sent(data, "a.mkv")
 
 
 def test_what_is_left_over_in_free_space_is_not_sent_either() -> None:
@@ -109,6 +139,22 @@ def test_boxes_without_end_do_not_keep_it_busy() -> None:
         _box(b"hdlr", bytes(8) + b"meta") + _nest([b"minf", b"stbl"], stsz + stsc + stco),
     )
     assert films.iso_cuts(io.BytesIO(nest), len(nest))[0].instead is None
+
+
+def _positions_of(stsc: bytes, stco: bytes) -> bytes:
+    """The `moov` of a film with a track of metadata, whose samples have a byte each."""
+    table = _box(b"stsz", struct.pack(">III", 0, 1, 0)) + _box(b"stsc", stsc) + _box(b"stco", stco)
+    held = _box(b"hdlr", bytes(8) + b"meta") + _nest([b"minf", b"stbl"], table)
+    return _nest([b"moov", b"trak", b"mdia"], held)
+
+
+def test_a_table_is_read_no_further_than_its_box_and_may_be_empty() -> None:
+    one, rows = struct.pack(">IIIII", 0, 1, 1, 1, 1), struct.pack(">II", 0, 1_000_000)
+    moov = _positions_of(one, rows + struct.pack(">III", 5000, 5001, 9000))
+    file = io.BytesIO(moov + bytes(4_000_000))
+    cuts = [(cut.start, cut.end) for cut in films.iso_cuts(file, len(moov)) if cut.start >= 5000]
+    assert cuts == [(5000, 5002), (9000, 9001)]
+    assert sent(EVERY[".mp4"] + _positions_of(bytes(8), rows), "a.mp4")
 
 
 def _box(name: bytes, data: bytes) -> bytes:

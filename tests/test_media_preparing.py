@@ -308,6 +308,36 @@ def test_metadata_is_left_out_and_every_pixel_stays(what: str) -> None:
     assert prepared(data, name, policy=KEEPING).how is How.AS_IT_IS
 
 
+def _segment(marker: bytes, data: bytes) -> bytes:
+    return b"\xff" + marker + (len(data) + 2).to_bytes(2, "big") + data
+
+
+@pytest.mark.parametrize(
+    ("marker", "needed", "more"),
+    [
+        (b"\xe0", b"JFIF\0\1\1\0\0\1\0\1\0\0", SECRET.encode()),
+        (b"\xe0", b"JFIF\0\1\1\0\0\1\0\1\x28\x1e", bytes(range(240)) * 15),  # a thumbnail
+        (b"\xee", b"Adobe\0\x64\0\0\0\0\1", SECRET.encode()),
+    ],
+)
+def test_of_what_tells_how_to_read_a_jpeg_no_more_is_sent_than_it_takes(
+    marker: bytes, needed: bytes, more: bytes
+) -> None:
+    plain = saved(scene(), "JPEG", quality=92)
+    data = plain[:2] + _segment(marker, needed + more) + plain[20:]
+    clean = needed[:-2] + b"\0\0" if marker == b"\xe0" else needed
+    how = prepared(data)
+    assert how.how is How.STRIPPED
+    assert sent(data, how) == plain[:2] + _segment(marker, clean) + plain[20:]
+
+
+def test_metadata_of_a_webp_may_stand_before_its_header() -> None:
+    data = _webp()
+    at = data.index(b"EXIF")
+    how = prepared(moved := data[:12] + data[at:] + data[12:at], "a.webp")
+    assert (how.how, sent(moved, how)) == (How.STRIPPED, sent(data, prepared(data, "a.webp")))
+
+
 @pytest.mark.parametrize(("kind", "name"), [("JPEG", "a.jpg"), ("PNG", "a.png"), ("WEBP", "a.webp")])
 def test_where_nothing_is_converted_which_way_is_up_is_all_that_is_said(kind: str, name: str) -> None:
     data = saved(lying(scene(80, 120), 6), kind, exif=camera(6))

@@ -13,11 +13,15 @@ from runway_watch.catalogue import media, ratio, words
 from runway_watch.catalogue.published import Node
 from runway_watch.catalogue.words import Problem
 from runway_watch.job import MediaFacts
+from runway_watch.sides import padded
 
 Fit = Literal["crop", "pad", "refuse"]
 
 _FRAMES = frozenset({"prompt_image", "prompt_video", "video_uri", "character", "first_frame"})
 """Parameters that the output takes its picture from. References may have any shape."""
+
+_ROLES = {"reference_images": ("first", "last"), "reference_videos": ("source",)}
+"""The same within `input`, where entries of lists say what they are for."""
 
 _LEAST = 0.01
 """Of a side, in all; less is nothing that anybody would see, and ratios are rounded to whole pixels."""
@@ -51,7 +55,7 @@ def fitted(
         fit: what the drop wants.
         allowed: the ratios that the model has.
     """
-    wanted = ratio.size(params.get("ratio"))
+    wanted = ratio.size(_ratio(params))
     if wanted is None:
         return Fitted(media=facts)
     problems: list[Problem] = []
@@ -65,8 +69,9 @@ def fitted(
         if fit == "refuse" or (fit == "pad" and found.kind != "image"):
             problems.append(Problem(node.path, _refused(node.value, found, (wanted, lost), fit, allowed)))
         elif fit == "pad":
-            pads[node.value] = spelled(wanted)
-            known[node.value] = _padded(found, wanted)
+            pads[node.value] = shape = spelled(wanted)
+            width, height = padded((found.width or 0, found.height or 0), shape)
+            known[node.value] = replace(found, width=width, height=height)
         else:
             cropped[node.value] = lost
     return Fitted(tuple(problems), cropped, pads, known)
@@ -85,10 +90,9 @@ def loss(picture: tuple[int, int], wanted: tuple[int, int]) -> str:
     return f"{max(1, round(part))} % {where}"
 
 
-def _padded(facts: MediaFacts, wanted: tuple[int, int]) -> MediaFacts:
-    wide, high = facts.width or 0, facts.height or 0
-    wider, higher = -(-high * wanted[0] // wanted[1]), -(-wide * wanted[1] // wanted[0])
-    return replace(facts, width=max(wide, wider), height=max(high, higher))
+def _ratio(params: Mapping[str, Any]) -> object:
+    inner = params.get("input")
+    return inner.get("aspect_ratio") if isinstance(inner, Mapping) else params.get("ratio")
 
 
 def spelled(size: tuple[int, int]) -> str:
@@ -103,13 +107,21 @@ def _frames(params: Mapping[str, Any], facts: Mapping[str, MediaFacts]) -> Itera
         found = facts.get(node.value)
         if found is None or not found.width or not found.height or node.value in seen:
             continue
-        if node.path[0] in _FRAMES and _is_placed(params, node):
+        if _is_frame(params, node):
             seen.add(node.value)
             yield node, found
 
 
+def _is_frame(params: Mapping[str, Any], node: Node) -> bool:
+    """Whether the output begins or ends with it: in a list it says so, and what does not is a reference."""
+    match node.path:
+        case ("input", str(name), int(at), "uri"):
+            return params["input"][name][at].get("role") in _ROLES.get(name, ())
+        case _:
+            return node.path[0] in _FRAMES and _is_placed(params, node)
+
+
 def _is_placed(params: Mapping[str, Any], node: Node) -> bool:
-    """Whether it is a frame: in a list it says which one, and what does not is a reference."""
     value = params[str(node.path[0])]
     if not isinstance(value, list):
         return True
@@ -126,12 +138,13 @@ def _refused(
 ) -> str:
     (wide, high), lost = told
     name, own = file.removeprefix(media.FILE), (found.width or 0, found.height or 0)
+    asked, short = f"{wide}:{high}", spelled((wide, high))
     text = (
-        f"{name} is {own[0]}x{own[1]} ({spelled(own)}), and the ratio is {wide}:{high} "
-        f"({spelled((wide, high))}): Runway would cut off {lost}"
+        f"{name} is {own[0]}x{own[1]} ({spelled(own)}), and the ratio is {asked}"
+        f"{f' ({short})' if short != asked else ''}: Runway would cut off {lost}"
     )
     if fit == "pad":
         return f'{text}; a film cannot be padded: crop it yourself, or say `fit = "crop"` in [job]'
     near = ratio.closest(own, allowed)
-    advice = f"the nearest ratio is {words.show(near)}" if near and near != f"{wide}:{high}" else "crop it"
+    advice = f"the nearest ratio is {words.show(near)}" if near and near != asked else "crop it"
     return f'{text}, and [job] has `fit = "refuse"`; {advice}'

@@ -58,7 +58,9 @@ def judge_unknown(row: Operation, placed: Placement, drop: Drop) -> list[Problem
 
 def fitted(shape: Any, params: Mapping[str, Any], drop: Drop) -> Fitted:
     """Frames and the ratio, compared."""
-    known = shapes.fields(shape).get("ratio") if shape else None
+    fields = shapes.fields(shape) if shape else {}
+    inner = shapes.fields(fields["input"].hint) if "input" in fields else {}
+    known = fields.get("ratio") or inner.get("aspect_ratio")
     allowed = shapes.literals(known.hint) if known else ()
     return fitting.fitted(params, drop.media, fit=drop.fit, allowed=tuple(allowed))
 

@@ -17,6 +17,7 @@ _OTHERS: dict[str, Callable[[BinaryIO, int], Iterable[Cut]]] = {
     ".wav": sounds.wav_cuts,
     ".flac": sounds.flac_cuts,
     ".mp3": sounds.mp3_cuts,
+    ".aac": sounds.aac_cuts,
 }
 
 

@@ -5,14 +5,17 @@ no index has to be written anew. Tracks that are neither picture nor sound go wi
 write where they were into them, for every second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import BinaryIO
 
 from runway_watch.media.blocks import read_at
 from runway_watch.media.containers import boxes
 from runway_watch.media.cuts import Cut
+from runway_watch.media.emptying import emptied
+from runway_watch.media.fragments import fragment_cuts, sample_sizes
 from runway_watch.media.pictures import MAX_PARTS, Part
-from runway_watch.media.tracks import samples
+from runway_watch.media.tracks import MOST_ROWS, samples
 
 _OUTSIDE = frozenset(
     {
@@ -22,60 +25,79 @@ _OUTSIDE = frozenset(
 )
 """The boxes of a file that are none of metadata."""
 
-_METADATA = frozenset({b"udta", b"meta", b"uuid", b"free", b"skip", b"Xtra"})
-_FOLDERS = frozenset({b"moov", b"trak", b"mdia", b"minf"})
+_STANDARD: Mapping[bytes, frozenset[bytes]] = {
+    b"moov": frozenset((b"mvhd trak mvex iods pssh ctab clip rmra cmov").split()),
+    b"trak": frozenset((b"tkhd mdia edts tref trgr load matt clip tapt imap").split()),
+    b"mdia": frozenset((b"mdhd hdlr elng minf").split()),
+    b"minf": frozenset((b"vmhd smhd hmhd nmhd sthd gmhd hdlr dinf stbl").split()),
+    b"stbl": frozenset(
+        b"stsd stts ctts cslg stsc stsz stz2 stco co64 stss stps stsh padb stdp sdtp sbgp sgpd subs saiz saio"
+        b" senc".split()
+    ),
+    b"moof": frozenset((b"mfhd traf pssh").split()),
+    b"traf": frozenset((b"tfhd tfdt trun sdtp sbgp sgpd subs saiz saio senc").split()),
+}
+"""What is looked into, and what in it plays a film (ISO 14496-12, 6.2.3; QuickTime File Format)."""
+
+_SPACE = frozenset({b"free", b"skip"})
 _DATED = frozenset({b"mvhd", b"tkhd", b"mdhd"})
 _PLAYED = frozenset({b"vide", b"soun", b"tmcd", b""})
 """Handlers of tracks that are sent: picture, sound, time code."""
 
-_DEEPEST = 6
+_TRACKS, _FEW = 1000, 64
+"""Tracks that are left out of fragments, and boxes of one that are looked at: many times what there are."""
+
+_Left = tuple[Iterator[int], Iterator[int]]
 
 
 def iso_cuts(file: BinaryIO, size: int) -> list[Cut]:
     """What is sent as zeros, in order. Raises OSError."""
     found: list[Cut] = []
-    left = iter(range(MAX_PARTS))
+    left, rows = iter(range(MAX_PARTS)), iter(range(MOST_ROWS))
+    gone: set[int] = set()
+    sizes: dict[int, int] = {}
     for box in boxes(file, 0, size):
+        if box.name in (b"moov", b"moof"):
+            found += _inside(file, box, (left, rows))
         if box.name == b"moov":
-            found += _inside(file, box, 1, left)
-        elif box.name not in _OUTSIDE or box.name in (b"free", b"skip"):
+            gone, sizes = _unplayed(file, box, rows), sample_sizes(file, box)
+        elif box.name == b"moof" and gone:
+            begin = _begin(file, box)
+            found += fragment_cuts(file, box, begin, gone=gone, sizes=sizes, left=rows)
+        elif box.name not in _OUTSIDE or box.name in _SPACE:
             found += _freed(file, box, size)
     return merged(found)
 
 
-def _inside(file: BinaryIO, outer: Part, depth: int, left: Iterator[int]) -> Iterator[Cut]:
-    """What is in a box; `left` has an item for each box that may still be looked at, in all of the file."""
-    for box, _ in zip(boxes(file, outer.start, outer.end), left, strict=False):
-        if box.end > outer.end:
-            return
-        if box.name in _METADATA:
+def _inside(file: BinaryIO, outer: Part, left: _Left) -> Iterator[Cut]:
+    """What is in a box; `left` has an item for each box, and each row, that may still be looked at."""
+    for box, _ in zip(boxes(file, outer.start, outer.end), left[0], strict=False):
+        if box.name not in _STANDARD[outer.name]:
             yield from _freed(file, box, outer.end)
-        elif box.name == b"trak" and _handler(file, box) not in _PLAYED:
-            yield from samples(file, box)
+        elif box.end > outer.end:
+            return
+        elif box.name == b"trak" and _handler(file, box, left[0]) not in _PLAYED:
+            yield from samples(file, box, left[1])
             yield from _freed(file, box, outer.end)
         elif box.name in _DATED:
             yield from _undated(file, box)
-        elif box.name in _FOLDERS and depth < _DEEPEST:
-            yield from _inside(file, box, depth + 1, left)
+        elif box.name in _STANDARD:
+            yield from _inside(file, box, left)
 
 
 def _freed(file: BinaryIO, box: Part, end: int) -> Iterator[Cut]:
     """The box as free space, unless it is that already. Its header has 8 bytes, or 16."""
-    begin = box.start - (16 if _is_long(file, box) else 8)
-    if box.name not in (b"free", b"skip"):
+    begin, last = _begin(file, box), min(box.end, end)
+    if box.name not in _SPACE:
         yield Cut(begin + 4, begin + 8, b"free")
-    if _holds_something(file, box.start, min(box.end, end)) or box.name not in (b"free", b"skip"):
-        yield Cut(box.start, min(box.end, end), None)
+        yield Cut(box.start, last, None)
+    else:
+        yield from emptied(file, box.start, last)
 
 
-def _holds_something(file: BinaryIO, start: int, end: int) -> bool:
-    """Whether there is a first byte, or a last one, that is not zero, or more than is looked at."""
-    return end - start > 65_536 or any(read_at(file, start, end - start))
-
-
-def _is_long(file: BinaryIO, box: Part) -> bool:
+def _begin(file: BinaryIO, box: Part) -> int:
     head = read_at(file, box.start - 16, 8) if box.start >= 16 else b""
-    return head[:4] == b"\x00\x00\x00\x01" and head[4:8] == box.name
+    return box.start - (16 if head[:4] == b"\x00\x00\x00\x01" and head[4:8] == box.name else 8)
 
 
 def _undated(file: BinaryIO, box: Part) -> Iterator[Cut]:
@@ -86,10 +108,26 @@ def _undated(file: BinaryIO, box: Part) -> Iterator[Cut]:
         yield Cut(*dates, None)
 
 
-def _handler(file: BinaryIO, track: Part) -> bytes:
-    for media in boxes(file, track.start, track.end):
+def _unplayed(file: BinaryIO, moov: Part, left: Iterator[int]) -> set[int]:
+    """The numbers of the tracks that are not sent."""
+    tracks = (box for box in boxes(file, moov.start, moov.end) if box.name == b"trak")
+    unplayed = (box for box in tracks if _handler(file, box, left) not in _PLAYED)
+    return {_number(file, box) for box in islice(unplayed, _TRACKS)}
+
+
+def _number(file: BinaryIO, track: Part) -> int:
+    """What the track is called in fragments (8.3.2); 0, which none may have, where it does not say."""
+    for box in islice(boxes(file, track.start, track.end), _FEW):
+        if box.name == b"tkhd":
+            at = box.start + (20 if read_at(file, box.start, 1) == b"\x01" else 12)
+            return int.from_bytes(read_at(file, at, 4), "big")
+    return 0
+
+
+def _handler(file: BinaryIO, track: Part, left: Iterator[int]) -> bytes:
+    for media, _ in zip(boxes(file, track.start, track.end), left, strict=False):
         if media.name == b"mdia":
-            for box in boxes(file, media.start, min(media.end, track.end)):
+            for box, _ in zip(boxes(file, media.start, min(media.end, track.end)), left, strict=False):
                 if box.name == b"hdlr":
                     return read_at(file, box.start + 8, 4)
     return b""

@@ -11,8 +11,8 @@ _SEGMENT, _INFO = b"\x18\x53\x80\x67", b"\x15\x49\xa9\x66"
 _METADATA = {b"\x12\x54\xc3\x67", b"\x19\x41\xa4\x69"}
 """Tags and Attachments (RFC 9559, 5.1)."""
 
-_TOLD = {b"\x7b\xa9", b"\x44\x61", b"\xbf"}
-"""Of Info: its title, its date, and the checksum that would not fit any more."""
+_TOLD = {b"\x7b\xa9", b"\x44\x61", b"\x73\x84", b"\x3c\x83\xab", b"\x3e\x83\xbb", b"\xbf"}
+"""Of Info: title, date, names of its own file and of others, and the checksum that would not fit now."""
 
 
 def matroska_cuts(file: BinaryIO, size: int) -> Iterator[Cut]:

@@ -14,11 +14,12 @@ from runway_watch.media.cuts import Cut
 from runway_watch.media.pictures import Part, jpeg_parts, png_parts, riff_parts
 
 _JPEG_KEPT = {
-    b"\xe0": (b"JFIF\x00",),
-    b"\xe2": (b"ICC_PROFILE\x00",),
-    b"\xee": (b"Adobe",),
+    b"\xe0": (b"JFIF\x00", 14, b"\x00\x00"),
+    b"\xe2": (b"ICC_PROFILE\x00", 0, b""),
+    b"\xee": (b"Adobe", 12, b""),
 }
-"""Application segments that say how the picture is to be read, by how they begin."""
+"""Application segments that say how the picture is to be read: how they begin, how many bytes they need (0:
+all of them), and the last ones of these: a thumbnail of 0 x 0 (ITU-T T.871, 10.1; T.872, 6.5.3)."""
 
 _PNG_KEPT = frozenset(
     {
@@ -42,20 +43,25 @@ def jpeg_cuts(file: BinaryIO, size: int, *, orientation: int = 1) -> Iterator[Cu
         begin = part.start - (2 if bare else 4)
         if not is_coded and begin > position:
             yield Cut(position, begin)
-        if not bare and not _is_kept(file, part):
-            yield Cut(begin, part.end)
+        if not bare:
+            yield from _segment_cuts(file, part)
         position, is_coded = part.end, is_coded or part.name == b"\xda"
         if part.name == b"\xd9" and position < size:
             yield Cut(position, size)
 
 
-def _is_kept(file: BinaryIO, part: Part) -> bool:
-    if part.name == b"\xfe":
-        return False
-    if not 0xE0 <= part.name[0] <= 0xEF:
-        return True
-    marks = _JPEG_KEPT.get(part.name, ())
-    return bool(marks) and read_at(file, part.start, 12).startswith(marks)
+def _segment_cuts(file: BinaryIO, part: Part) -> Iterator[Cut]:
+    """What goes of a segment: nothing, all of it, or what stands behind the bytes that it needs."""
+    if part.name != b"\xfe" and not 0xE0 <= part.name[0] <= 0xEF:
+        return
+    mark, needed, last = _JPEG_KEPT.get(part.name, (b"", 0, b""))
+    length = part.end - part.start
+    head = read_at(file, part.start, min(14, length))
+    if not mark or not head.startswith(mark) or length < needed:
+        yield Cut(part.start - 4, part.end)
+    elif needed and (length > needed or not head.endswith(last)):
+        yield Cut(part.start - 2, part.start, (needed + 2).to_bytes(2, "big"))
+        yield Cut(part.start + needed - len(last), part.end, last)
 
 
 def _jpeg_orientation(orientation: int) -> bytes:
@@ -97,8 +103,8 @@ def webp_cuts(file: BinaryIO, size: int, *, orientation: int = 1) -> Iterator[Cu
     yield Cut(4, 8, (left - 8).to_bytes(4, "little"))
     if flags is not None and flags.instead is not None:
         rest = flags.instead[0] & ~(_EXIF_FLAG | _XMP_FLAG)
-        yield Cut(flags.start, flags.end, bytes([rest | (_EXIF_FLAG if more else 0)]))
-    yield from gone
+        gone.append(Cut(flags.start, flags.end, bytes([rest | (_EXIF_FLAG if more else 0)])))
+    yield from sorted(gone, key=lambda cut: cut.start)
     if more or stated < size:
         yield Cut(min(stated, size), size, more)
 
