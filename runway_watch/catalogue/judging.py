@@ -34,11 +34,10 @@ class Drop:
 
 
 def judge(
-    row: Operation, shape: Any, placed: Placement, spec: published.Spec | None, drop: Drop
+    row: Operation, shape: Any, placed: Placement, spec: published.Spec | None, drop: Drop, fit: Fitted
 ) -> list[Problem]:
     """All that is wrong with complete parameters."""
     problems = [placed.problem] if placed.problem else []
-    fit = fitted(shape, placed.params, drop)
     problems += check.check(shape, placed.params, strict=drop.strict)
     problems = [_lasting(problem, placed.params) for problem in problems]
     problems += _beyond_types(placed.params, spec, replace(drop, media=fit.media))
@@ -47,12 +46,12 @@ def judge(
     return _once(_explain(row, problems, drop))
 
 
-def judge_unknown(row: Operation, placed: Placement, drop: Drop) -> list[Problem]:
+def judge_unknown(row: Operation, placed: Placement, drop: Drop, fit: Fitted) -> list[Problem]:
     """As much as can be told about parameters of a model that the SDK does not know."""
     given = placed.params
     problems = [] if not drop.strict and isinstance(given.get("model"), str) else _strangers(row, given)
     problems += [placed.problem] if placed.problem else []
-    problems += [*_beyond_types(given, None, drop), *fitted(None, given, drop).problems]
+    problems += [*_beyond_types(given, None, drop), *fit.problems]
     return _once(problems)
 
 

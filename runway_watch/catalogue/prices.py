@@ -39,10 +39,11 @@ def price(row: Operation, params: Mapping[str, Any], facts: Facts = _NOTHING) ->
     """The price of complete parameters; `facts` are of the files that go in, by `file:NAME`."""
     whom = row.model(params)
     entry = published.entry(row.listed, params)
-    known = None if entry is None else _cost(entry, params, facts)
-    if entry is not None and known is not None:
-        return Price(known, _doubt(whom, entry, measure(entry, params, facts)))
     if entry is not None and "credits" in entry:
+        traits = measure(entry, params, facts)
+        known = _total(entry["credits"], traits)
+        if known is not None:
+            return Price(known, _doubt(whom, entry, traits))
         return Price(None, f"{whom} is paid for by a length that is not known", is_known=False)
     others = published.models(row.listed).values()
     dearest = [cost for other in others if (cost := _cost(other, params, facts)) is not None]
@@ -93,9 +94,10 @@ def _costly(value: Any) -> Any:
 
 def _cost(entry: Spec, params: Mapping[str, Any], facts: Facts) -> int | None:
     """The credits by one model's price list; None where that cannot be said."""
-    tariffs = entry.get("credits")
-    if tariffs is None:
-        return None
-    total = tariff.total(tariffs, measure(entry, params, facts))
+    return _total(entry["credits"], measure(entry, params, facts)) if "credits" in entry else None
+
+
+def _total(tariffs: Mapping[str, Any], traits: Traits) -> int | None:
+    total = tariff.total(tariffs, traits)
     # A sum of tenths such as 6.8 x 5 may come out a hair above the whole number that it is.
     return None if total is None else max(math.ceil(round(total, 6)), tariffs.get("min", 0))

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -159,6 +159,7 @@ def _variant(variants: list[Spec], table: Mapping[str, Any]) -> Spec:
     return max(variants, key=common)
 
 
+@lru_cache(4096)  # few names are asked for again and again
 def camel(key: str) -> str:
     """`prompt_text` -> `promptText`, the spelling on the wire."""
     return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), key)

@@ -83,17 +83,18 @@ def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
     if shape is None:
         placed = _guess(row, given, drop)
         settled = filled = placed.params
-        problems = judge_unknown(row, placed, drop)
+        fit = fitted(None, settled, drop)
+        problems = judge_unknown(row, placed, drop, fit)
     else:
         spec = published.limits(row.listed, given)
         placed = _placed(row, shape, given, drop)
         filled = defaults.fill(shape, placed.params, defaults=row.defaults, spec=spec)
         settled = defaults.settle_ratio(shape, filled, picture=_picture(filled, drop))
         settled = defaults.settle_duration(shape, settled, film=_film(settled, drop))
-        problems = judge(row, shape, replace(placed, params=settled), spec, drop)
+        fit = fitted(shape, settled, drop)
+        problems = judge(row, shape, replace(placed, params=settled), spec, drop, fit)
     steps = Steps(params, placed.params, filled, settled)
     origins = trace(row, steps, picture=_picture(filled, drop))
-    fit = fitted(shape, settled, drop)
     return Unfolded(settled, tuple(placed.as_written(problem) for problem in problems), origins, fit)
 
 

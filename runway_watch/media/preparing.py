@@ -22,8 +22,8 @@ from runway_watch.media.cuts import STRIPPED, Cut, size_after
 from runway_watch.media.darkroom import Order
 from runway_watch.media.headers import Header, read_header
 from runway_watch.media.pictures import png_parts
-from runway_watch.media.sides import MOST_SIDE, within
 from runway_watch.media.sniff import HEAD, sniff
+from runway_watch.sides import MOST_SIDE, within
 
 _TAKEN = frozenset({".jpg", ".png", ".webp"})
 _ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})

@@ -8,7 +8,7 @@ from PIL import Image
 
 from runway_watch.job import MAX_MEDIA_BYTES, MIN_MEDIA_BYTES
 from runway_watch.media.darkroom.trouble import Strange
-from runway_watch.media.sides import within
+from runway_watch.sides import within
 
 _MOST_LOSSLESS = 32 * 1024 * 1024
 """Bytes of a PNG that are worth it: what is larger, and has no alpha, becomes a JPEG."""

@@ -15,7 +15,7 @@ from runway_watch.media.darkroom.coding import Work, coded
 from runway_watch.media.darkroom.trouble import Heavy, Strange
 from runway_watch.media.exif import ORIENTATION
 from runway_watch.media.headers import read_header
-from runway_watch.media.sides import MOST_SIDE, canvas, within
+from runway_watch.sides import MOST_SIDE, canvas, within
 
 _MOST_PIXELS = 100_000_000
 """Decoded whole they take 400 MB, and as much again when they are turned."""
