@@ -247,7 +247,7 @@ def test_a_file_cut_short_or_blanked_or_of_noise_gets_an_answer(what: str) -> No
             judged(broken, name)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(drawn=st.data(), what=st.sampled_from(sorted(SAMPLES)))
 def test_bytes_that_were_changed_crash_and_hold_up_nobody(drawn: st.DataObject, what: str) -> None:
     name, data = SAMPLES[what]
@@ -259,7 +259,7 @@ def test_bytes_that_were_changed_crash_and_hold_up_nobody(drawn: st.DataObject, 
     assert time.monotonic() - began < 30
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(drawn=st.data(), what=st.sampled_from(sorted(SAMPLES)))
 def test_headers_that_were_changed_are_read_or_not(drawn: st.DataObject, what: str) -> None:
     """The walks in our own process: everything but the darkroom."""
