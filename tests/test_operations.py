@@ -68,18 +68,22 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A watch in which all of them have been dropped, and have come to their end."""
     with simulator(seconds=0.1, film_seconds=0.1) as runway:
         site = Site(tmp_path_factory.mktemp("operations"), runway)
-        for name, data in files().items():
-            site.put(f"_refs/{name}", data)
-        for operation, case in CASES.items():
-            name = stem(operation)
-            if case.drop:
-                site.put(name + Path(case.drop).suffix, files()[case.drop])
-            job = f'[job]\noperation = "{named(operation)}"\n'
-            site.put(f"{name}.prompt.toml", f"{case.sidecar}\n{job}".encode())
+        drop_all(site)
         with site.daemon() as daemon:
             eventually(lambda: site.files("inbox") == REFERENCES and not site.files("processing"), seconds=90)
             daemon.stop()
         yield site
+
+
+def drop_all(site: Site) -> None:
+    for name, data in files().items():
+        site.put(f"_refs/{name}", data)
+    for operation, case in CASES.items():
+        name = stem(operation)
+        if case.drop:
+            site.put(name + Path(case.drop).suffix, files()[case.drop])
+        job = f'[job]\noperation = "{named(operation)}"\n'
+        site.put(f"{name}.prompt.toml", f"{case.sidecar}\n{job}".encode())
 
 
 def files() -> dict[str, bytes]:
@@ -126,13 +130,7 @@ def test_a_file_that_many_use_was_uploaded_once(done: Site) -> None:
 
 def test_the_plan_tells_the_price_of_each_or_that_it_is_unknown(done: Site, tmp_path: Path) -> None:
     site = Site(tmp_path, done.runway)
-    for name, data in files().items():
-        site.put(f"_refs/{name}", data)
-    for operation, case in CASES.items():
-        name = stem(operation)
-        if case.drop:
-            site.put(name + Path(case.drop).suffix, files()[case.drop])
-        site.put(f"{name}.prompt.toml", f'{case.sidecar}\n[job]\noperation = "{named(operation)}"\n'.encode())
+    drop_all(site)
     told = site.cli("plan").stdout
     prices = {line.split()[0].split(".")[0]: line for line in told.splitlines() if line.startswith("  ")}
     unknown = {operation for operation in CASES if "unknown" in prices[stem(operation)]}

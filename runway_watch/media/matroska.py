@@ -17,31 +17,33 @@ _TOLD = {b"\x7b\xa9", b"\x44\x61", b"\x73\x84", b"\x3c\x83\xab", b"\x3e\x83\xbb"
 
 def matroska_cuts(file: BinaryIO, size: int) -> Iterator[Cut]:
     """What is sent as an element that says nothing; none behind a part whose length is not stated."""
-    name, position, end = _enter(file, _element(file, 0, size)[1], size)
-    for _ in range(MAX_PARTS):
-        if name != _SEGMENT or position >= end:
-            return
-        begin = position
-        child, position = _element(file, begin, end)
-        if not child or position > end:
-            return
-        if child in _METADATA:
-            yield from _void(begin, position)
-        elif child == _INFO:
+    segment, position, end = _enter(file, _element(file, 0, size)[1], size)
+    if segment != _SEGMENT:
+        return
+    for name, begin, behind in _children(file, position, end):
+        if name in _METADATA:
+            yield from _void(begin, behind)
+        elif name == _INFO:
             yield from _of_info(file, begin, size)
 
 
 def _of_info(file: BinaryIO, at: int, size: int) -> Iterator[Cut]:
     _, position, end = _enter(file, at, size)
+    for name, begin, behind in _children(file, position, end):
+        if name in _TOLD:
+            yield from _void(begin, behind)
+
+
+def _children(file: BinaryIO, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The elements inside another: the name of each, where it begins and where it ends."""
     for _ in range(MAX_PARTS):
         if position >= end:
             return
         begin = position
-        child, position = _element(file, begin, end)
-        if not child or position > end:
+        name, position = _element(file, begin, end)
+        if not name or position > end:
             return
-        if child in _TOLD:
-            yield from _void(begin, position)
+        yield name, begin, position
 
 
 def _void(begin: int, end: int) -> Iterator[Cut]:

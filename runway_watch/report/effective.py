@@ -45,18 +45,12 @@ class Effective:
         """Operation, model, and every parameter with its origin."""
         model = self.params.get("model")
         named = f"{self.operation} with {model}" if isinstance(model, str) else self.operation
-        cells = [(named, self.job_origins.get("operation", ""))]
-        cells += [
-            (f"{key} = {plain(value)}", self.origins.get(key, "")) for key, value in self.params.items()
-        ]
-        yield from _aligned(cells)
+        head = (named, self.job_origins.get("operation", ""))
+        yield from _aligned([head, *_cells(self.params, self.origins)])
 
     def options(self) -> Iterator[str]:
         """The `[job]` table, each key with its origin."""
-        cells = [
-            (f"{key} = {plain(value)}", self.job_origins.get(key, "")) for key, value in self.job.items()
-        ]
-        yield from _aligned(cells)
+        yield from _aligned([*_cells(self.job, self.job_origins)])
 
 
 def of(findings: Findings) -> Effective | None:
