@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runway_watch.decide import is_open
-from runway_watch.job import Generation, Job, State, asked
+from runway_watch.job import Generation, Job, State
 from runway_watch.states import of_job
-from runway_watch.wish import wish_of
+from runway_watch.wish import wish_of_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +61,12 @@ def _same(
     found: dict[int, Generation] = {}
     left = sorted(before, key=lambda old: not is_paid_for(old))
     for call in calls:
-        wish = _wish(job, call)
-        match = next((old for old in left if _wish(was, old) == wish), None)
+        wish = wish_of_call(job, call)
+        match = next((old for old in left if wish_of_call(was, old) == wish), None)
         if match is not None:
             left.remove(match)
             found[call.n] = match
     return found
-
-
-def _wish(job: Job, call: Generation) -> str:
-    view = asked(job, call)
-    return wish_of(view.operation, view.params, view.contents)
 
 
 def _carried(

@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runway_watch.job import Generation, Job, asked
+
 
 def wish_of(operation: str, params: Mapping[str, Any], contents: Mapping[str, str]) -> str:
     """The digest of a complete request.
@@ -21,6 +23,12 @@ def wish_of(operation: str, params: Mapping[str, Any], contents: Mapping[str, st
     asked = {"operation": operation, "params": _by_contents(params, contents)}
     canonical = json.dumps(asked, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def wish_of_call(job: Job, call: Generation) -> str:
+    """What one generation of a job asks for."""
+    view = asked(job, call)
+    return wish_of(view.operation, view.params, view.contents)
 
 
 def together(wishes: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ from runway_watch.stages.inspecting import (
 )
 from runway_watch.stages.leaving import why_it_stays
 from runway_watch.stages.varying import apart, requests, unfold
-from runway_watch.wish import together, wish_of
+from runway_watch.wish import together, wish_of_call
 
 Judged = tuple[Job, Sequence[Generation]]
 """A job that is `ready`, with its generations; or one that is `retiring` with its verdict, and has one."""
@@ -166,10 +166,13 @@ def _job(candidate: Candidate, *, desk: Desk, findings: Findings, job_id: str) -
         price=total([request.credits for request in found]) if found else None,
         accepted_at=desk.now,
         verdict=verdict,
-        wish="" if verdict else _wish(findings, group),
+        wish="",
         prepared=findings.prepared | (findings.fits[0] if findings.is_uniform else {}),
     )
-    return job, _generations(job, findings, own, due=max(desk.now, table.starts_at()))
+    calls = _generations(job, findings, own, due=max(desk.now, table.starts_at()))
+    if verdict is not None:
+        return job, calls
+    return replace(job, wish=together([wish_of_call(job, call) for call in calls])), calls
 
 
 def _generations(
@@ -186,19 +189,6 @@ def _generations(
     if findings.is_uniform:
         return plain
     return [replace(call, prepared=fit) for call, fit in zip(plain, findings.fits, strict=True)]
-
-
-def _wish(findings: Findings, group: Group) -> str:
-    contents = _contents(findings, group)
-    wishes = [wish_of(each.operation, each.params, _padded(contents, each)) for each in findings.requests]
-    return together(wishes)
-
-
-def _padded(contents: Mapping[str, str], request: catalogue.Request) -> Mapping[str, str]:
-    """Contents by what is sent of them: a picture that is padded is another one."""
-    return dict(contents) | {
-        written: f"{contents[written]} padded to {shape}" for written, shape in request.pads.items()
-    }
 
 
 def _contents(findings: Findings, group: Group) -> Mapping[str, str]:
