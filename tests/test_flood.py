@@ -84,7 +84,7 @@ def test_a_drop_does_not_wait_for_a_heap_in_another_folder() -> None:
 
 def test_what_comes_while_a_heap_is_taken_in_does_not_wait_for_all_of_it() -> None:
     async def act(stage: Stage) -> None:
-        stage.inbox.turn_seconds = 0.0
+        stage.inbox.turn_seconds = stage.inbox.turn_scans = 0.0  # a batch at a time, however fast
         for n in range(400):
             put(stage, f"heap/p{n:03}")
         assert await stage.inbox.look() == 0.0, "another look at once"
@@ -103,7 +103,7 @@ def test_many_that_are_not_whole_yet_keep_nobody_from_being_looked_at() -> None:
     """They are looked at again and again, each in its turn."""
 
     async def act(stage: Stage) -> None:
-        stage.inbox.turn_seconds = 0.0
+        stage.inbox.turn_seconds = stage.inbox.turn_scans = 0.0  # a batch at a time, however fast
         for n in range(400):
             stage.put(f"a{n:03}.png", picture((32, 18))[:-20])
             stage.put(f"a{n:03}.prompt.toml", VIDEO)

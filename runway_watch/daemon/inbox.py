@@ -28,9 +28,6 @@ _BATCH = 64
 _LOOK_AGAIN = 1.0
 """Seconds after which a settled file that turned out not to be whole is looked at again, at the least."""
 
-_TURN_SCANS = 4
-"""Taking in goes on for at least so many times as long as the scan before it took."""
-
 
 @dataclass(slots=True)
 class Inbox:
@@ -41,13 +38,15 @@ class Inbox:
         watch: the watch's settings.
         spool: its folders.
         turn_seconds: for about so long drops are taken in before the next scan: what has come meanwhile does
-            not wait for all of a heap.
+            not wait for all of a heap. One batch is taken in however short the turn.
+        turn_scans: and for at least so many times as long as the scan before it took.
     """
 
     bench: Bench
     watch: WatchSettings
     spool: Spool
     turn_seconds: float = 5.0
+    turn_scans: float = 4.0
     waiting: dict[str, str] = field(default_factory=dict)  # path -> why
     alive_at: float = field(default_factory=clock.monotonic)  # when a look last came a step further
     _known: Known = field(default_factory=Known)
@@ -70,7 +69,7 @@ class Inbox:
         candidates = [c for c in found.candidates if (c.folder, c.group.name) not in self._stuck]
         say("inbox.scanned", level="debug", path=str(self.spool.inbox), ready=len(candidates))
         scanned = clock.monotonic()
-        turn = max(self.turn_seconds, _TURN_SCANS * (scanned - now))
+        turn = max(self.turn_seconds, self.turn_scans * (scanned - now))
         soon = await self._take_turns(candidates, until=scanned + turn)
         return min((pause for pause in (soon, found.soonest) if pause is not None), default=None)
 
@@ -78,7 +77,7 @@ class Inbox:
         """Take in what was found, a batch at a time, up to a moment. Returns as `look` does."""
         soonest, pause = None, max(_LOOK_AGAIN, self.watch.settle_seconds)
         for start in range(0, len(candidates), _BATCH):
-            if clock.monotonic() > until:  # of the rest, what is new is first, and waits for nothing
+            if start and clock.monotonic() > until:  # what is new is first, and waits for nothing
                 return pause if candidates[start].first in self._known.judged else 0.0
             if await self._take_in(candidates[start : start + _BATCH]):
                 soonest = pause
