@@ -38,7 +38,8 @@ from tests.test_api_loopback import (
     stall,
 )
 
-QUICK = Patience(connect=2, read=0.3, call=0.6, reason=0.2)
+PATIENT = Patience()
+QUICK = Patience(connect=2, read=0.3, call=0.6, reason=0.2)  # for what never ends; a busy machine is late too
 Call = Callable[[Api], Coroutine[Any, Any, Any]]
 
 
@@ -63,7 +64,7 @@ async def _ask(script: Script, call: Call, patience: Patience) -> tuple[Any, Loo
             return error, server
 
 
-def ask(script: Script, call: Call = create, patience: Patience = QUICK) -> Any:
+def ask(script: Script, call: Call = create, patience: Patience = PATIENT) -> Any:
     answer, server = run(_ask(script, call, patience))
     assert len(server.seen) <= 1, "a request was sent twice"
     return answer
@@ -154,7 +155,7 @@ def test_a_refusal_that_is_cut_may_be_anybodys() -> None:
 
 def test_a_refusal_whose_reason_is_cut_or_never_ends_keeps_its_status() -> None:
     assert type(ask(always(raw(401, b"{", length=99)))) is Denied
-    assert type(ask(drip(raw(429, b"{", length=99)))) is TurnedAway
+    assert type(ask(drip(raw(429, b"{", length=99)), patience=QUICK)) is TurnedAway
     assert type(ask(always(raw(403, b"x" * 2_000_000)))) is Denied
 
 
@@ -227,7 +228,7 @@ def test_an_answer_that_cannot_be_read_is_lost(data: bytes) -> None:
     "script", [reset, stall, drip(raw(200, length=10_000)), drip(b"HTTP/1.1 200 OK\r\nX: ")]
 )
 def test_a_connection_that_breaks_stalls_or_drips_loses_the_answer(script: Script) -> None:
-    assert type(ask(script)) is AnswerLost
+    assert type(ask(script, patience=QUICK)) is AnswerLost
 
 
 def test_a_packed_answer_is_opened() -> None:
@@ -291,14 +292,14 @@ def test_the_key_does_not_follow_a_redirect() -> None:
     ["http://127.0.0.1:9/v1/x", "//evil.example/x", "v1/x", "/v1/../x", "/v1//x", "/v1/x?y", "/", "", "/a\n"],
 )
 def test_a_path_that_leads_elsewhere_is_refused_before_anything_is_sent(path: str) -> None:
-    answer, server = run(_ask(always(raw(200, b'{"id":"x"}')), lambda api: api.create(path, {}), QUICK))
+    answer, server = run(_ask(always(raw(200, b'{"id":"x"}')), lambda api: api.create(path, {}), PATIENT))
     assert type(answer) is Rejected
     assert server.connections == 0
 
 
 @pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": clock.as_utc(0)}, {"a": "\ud800"}])
 def test_a_body_that_json_cannot_say_is_refused_before_anything_is_sent(body: dict[str, Any]) -> None:
-    answer, server = run(_ask(always(raw(200)), lambda api: api.create("/v1/image_to_video", body), QUICK))
+    answer, server = run(_ask(always(raw(200)), lambda api: api.create("/v1/image_to_video", body), PATIENT))
     assert type(answer) is Rejected
     assert server.connections == 0
 
@@ -324,7 +325,7 @@ def test_a_proxy_that_makes_no_connection_never_passed_the_request_on(
     async def work() -> None:
         async with loopback(always(raw(502))) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            async with Api(base_url="https://127.0.0.1:9", key=KEY, patience=QUICK) as api:
+            async with Api(base_url="https://127.0.0.1:9", key=KEY) as api:
                 with pytest.raises(Unreachable):
                     await create(api)
             assert [seen.method for seen in proxy.seen] == ["CONNECT"]
