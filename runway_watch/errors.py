@@ -17,6 +17,7 @@
     │   ├── Expired            the address is no longer valid: ask for a fresh one
     │   ├── Oversized          more bytes than allowed
     │   └── Changed            the file is not the one that was admitted
+    ├── Exhausted              a file could not be looked into: too little time, or memory
     ├── SpoolError             the folder: a file could not be moved, read or written
     │   ├── NameTaken          the target name exists; nothing was replaced
     │   └── OutputGone         a fetched output vanished before it was filed
@@ -142,6 +143,10 @@ class Oversized(TransferError):
 
 class Changed(TransferError):
     """The file is not the one that was admitted."""
+
+
+class Exhausted(RunwayWatchError):
+    """A file could not be looked into: it took too long, or the machine had no memory left."""
 
 
 class SpoolError(RunwayWatchError):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from runway_watch import media
-from runway_watch.errors import Interrupted, Refusal
+from runway_watch.errors import Exhausted, Refusal
 from runway_watch.job import How
 from runway_watch.media import darkroom
 from runway_watch.media.darkroom import PICTURES, Order, process
@@ -72,7 +72,7 @@ def test_a_picture_of_more_pixels_than_it_may_have_is_not_begun() -> None:
 
 def test_a_decoder_that_does_not_come_to_an_end_is_ended() -> None:
     data = saved(scene(3000, 2000), "TIFF")
-    with pytest.raises(Interrupted, match="it took too long"):
+    with pytest.raises(Exhausted, match="it took too long"):
         converted(data, ".tif", Limits(memory=1 << 30, cpu=20, seconds=0.01))
     assert not darkrooms()
 
@@ -91,7 +91,7 @@ def test_a_process_that_somebody_kills_is_no_fault_of_the_pictures(monkeypatch: 
     def ask() -> None:
         try:
             converted(data, ".tif")
-        except (Interrupted, Refusal) as error:
+        except (Exhausted, Refusal) as error:
             ended.append(error)
 
     asking = threading.Thread(target=ask)
@@ -101,7 +101,7 @@ def test_a_process_that_somebody_kills_is_no_fault_of_the_pictures(monkeypatch: 
         assert time.monotonic() < deadline
     os.kill(found[0], signal.SIGKILL)
     asking.join()
-    assert isinstance(ended[0], Interrupted)
+    assert isinstance(ended[0], Exhausted)
 
 
 def test_it_is_given_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,15 @@ def test_tags_behind_a_sound_are_left_out_whatever_their_order(extension: str) -
         assert sent(KINDS[extension] + broken, f"a{extension}") == bare + broken
 
 
+def test_any_number_of_tags_before_a_sound_is_left_out() -> None:
+    bare = sent(KINDS[".mp3"], "a.mp3")
+    tag = b"ID3\x04\0\0" + bytes([0, 18, 0, 0]) + SAID.ljust(18 << 14, b"\0")  # more than is looked through
+    ends = b"\x04\0\x10" + bytes([0, 0, 0, 64])
+    footed = b"ID3" + ends + SAID.ljust(64) + b"3DI" + ends
+    for tags in (tag, footed, tag + footed, footed + tag, tag + tag):
+        assert sent(tags + KINDS[".mp3"], "a.mp3") == bare
+
+
 def test_text_in_the_padding_of_a_flac_is_not_sent() -> None:
     data = KINDS[".flac"]
     padded = data[:42] + b"\x01" + len(SAID).to_bytes(3, "big") + SAID + data[42:]

@@ -176,8 +176,8 @@ def test_a_drop_that_vanished_before_it_was_paid_for_is_dropped_again(tmp_path: 
         site.reaches(uploading=1)
         for name in PAIR:
             (site.root / "processing" / name).rename(tmp_path / name)
-        slow.well()
         site.reaches(failed=1)
+        slow.well()
         for name in PAIR:
             (tmp_path / name).rename(site.root / "inbox" / name)
         site.reaches(done=1)

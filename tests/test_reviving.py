@@ -6,7 +6,7 @@ from typing import Any
 from runway_watch.decide import doubt
 from runway_watch.job import Generation, Job, Place, State, Verdict
 from runway_watch.records import charged
-from runway_watch.reviving import Revived, revive
+from runway_watch.reviving import Revived, resume, revive
 from tests.samples import NOW, VERDICT, call, item, job
 
 S = State
@@ -24,8 +24,12 @@ PAID = call(
 )
 
 
+MENDED = (item(), item(".prompt.toml", sha256="b" * 64))
+"""Its files, with another sidecar."""
+
+
 def revived(was: Job, before: Generation, **changes: Any) -> tuple[Job, Generation]:
-    fresh = job("new", **{"name": "cat", "wish": "w", **changes})
+    fresh = job("new", **{"name": "cat", "wish": "w", "inputs": MENDED, **changes})
     back = revive(fresh, [call("new", due_at=NOW + 7)], was=was, before=[before])
     return back.job, back.calls[0]
 
@@ -64,11 +68,25 @@ def test_a_doubtful_call_that_comes_back_stays_doubtful_in_its_records() -> None
     assert (again.state, charged([again])) == (S.RETIRING, "unknown")
 
 
-def test_a_refused_comer_back_is_refused_though_it_was_paid_for() -> None:
+def test_a_refused_comer_back_with_other_contents_is_refused_though_it_was_paid_for() -> None:
     refused = call("new", state=S.RETIRING, verdict=VERDICT)
-    back = revive(job("new", state=S.RETIRING, verdict=VERDICT), [refused], was=WAS, before=[PAID])
+    changed = job("new", state=S.RETIRING, verdict=VERDICT, inputs=MENDED)
+    back = revive(changed, [refused], was=WAS, before=[PAID])
     [again] = back.calls
     assert (back.job.state, again.state, again.credits) == (S.RETIRING, S.RETIRING, 60)
+
+
+def test_what_is_paid_for_is_fetched_whatever_has_changed_around_files_that_have_not() -> None:
+    """A default, a reference, a cap: it was accepted and paid for before."""
+    refused = call("new", state=S.RETIRING, verdict=VERDICT)
+    coming = {"place": Place.INBOX, "target": Place.FAILED, "target_name": "cat (2)", "folder": "later"}
+    fresh = job("new", state=S.RETIRING, verdict=VERDICT, params={"model": "veo3"}, name="cat 2", **coming)
+    back = revive(fresh, [refused], was=WAS, before=[PAID])
+    [again] = back.calls
+    assert (again.state, again.task_id, again.credits, again.verdict) == (S.COLLECTING, "t1", 60, None)
+    assert (back.job.params, back.job.wish, back.job.verdict) == (WAS.params, "w", None)
+    assert (back.job.id, back.job.folder, back.job.name, back.job.place) == ("old", "later", "cat 2", "inbox")
+    assert (back.job.target, back.job.target_name) == (Place.PROCESSING, "cat (2)")
 
 
 # -- several generations -------------------------------------------------------------------------------------
@@ -86,8 +104,8 @@ def failed(n: int, seed: int, verdict: Verdict = VERDICT, **changes: Any) -> Gen
     return call("old", n=n, asks={"seed": seed}, verdict=verdict, **{**FAILED, **changes})
 
 
-def again(before: list[Generation], calls: list[Generation], **more: Any) -> Revived:
-    return revive(job("new", name="cat", wish="w"), calls, was=WAS, before=before, **more)
+def again(before: list[Generation], calls: list[Generation]) -> Revived:
+    return revive(job("new", name="cat", wish="w", inputs=MENDED), calls, was=WAS, before=before)
 
 
 def test_each_goes_on_as_it_can_and_costs_go_along() -> None:
@@ -120,16 +138,22 @@ def test_no_credit_is_forgotten_when_fewer_are_wanted() -> None:
     back = again(before, wanted(99))
     [one] = back.calls
     assert (one.state, one.credits, one.doubted, one.tries) == (S.READY, 67, 105, 1)
-    assert back.heirs == {1: 1, 2: 1, 3: 1}
+    assert back.heirs == {1: 1, 2: 0, 3: 0}
     assert charged([one]) == "unknown"
 
 
 def test_the_sweep_leaves_alone_what_cannot_work() -> None:
-    before = [failed(1, 11, SAFETY, credits=10), failed(2, 12)]
-    back = again(before, wanted(11, 12), swept=True)
-    assert [each.state for each in back.calls] == [S.RETIRING, S.READY]
-    assert (back.calls[0].verdict, back.calls[0].credits, back.job.state) == (SAFETY, 10, S.READY)
-    by_hand = again(before, wanted(11, 12))
+    before = [
+        failed(1, 11, SAFETY, credits=10),
+        failed(2, 12, credits=7),
+        failed(3, 13, COLLECT, task_id="t3"),
+    ]
+    back = resume(WAS, before, at=NOW, swept=True)
+    assert [each.state for each in back.calls] == [S.RETIRING, S.READY, S.COLLECTING]
+    assert [each.task_id for each in back.calls] == [None, None, "t3"]
+    assert [each.credits for each in back.calls] == [10, 7, 0]
+    assert (back.calls[0].verdict, back.job.state, back.job.finished_at) == (SAFETY, S.READY, None)
+    by_hand = again(before[:2], wanted(11, 12))
     assert [each.state for each in by_hand.calls] == [S.READY, S.READY]
 
 

@@ -231,7 +231,7 @@ def test_a_picture_that_is_another_one_by_then_is_not_sent(ready: Job, where: Sp
     ("does", "expected"),
     [
         ("kill -ABRT $$", "asset.unsupported"),
-        ("kill -KILL $$", "interrupted"),
+        ("kill -KILL $$", "exhausted"),
     ],
 )
 def test_a_conversion_that_fails_at_last_costs_this_file_and_nothing_else(

@@ -1,20 +1,21 @@
 """Bringing jobs back to work: one that a person names, and those that the retry sweep finds."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
+from runway_watch.daemon.porter import bring_in
 from runway_watch.daemon.releasing import release
 from runway_watch.decide import may_sweep
 from runway_watch.errors import RunwayWatchError, SpoolError
 from runway_watch.job import Job, Place, State
 from runway_watch.log import say
 from runway_watch.records import error as error_record
-from runway_watch.reviving import Revived, revive
+from runway_watch.reviving import Revived, resume, revive
 from runway_watch.settle import Sight
 from runway_watch.spool import ERROR, Spool
 from runway_watch.stages.admit import Judged
@@ -44,7 +45,7 @@ async def _sweep_one(bench: Bench, job: Job) -> bool:
         if await _is_mended(bench, job):
             return await _bring_back(bench, replace(job, sweeps=0))
         if may_sweep(job, sweeps=bench.settings.retry.sweeps):
-            return await _bring_back(bench, replace(job, sweeps=job.sweeps + 1), swept=True)
+            return await _sweep_back(bench, replace(job, sweeps=job.sweeps + 1))
     except RunwayWatchError as error:
         say("sweep.refused", level="warning", job=job.id, path=job.path, message=str(error))
     return False
@@ -65,7 +66,22 @@ async def retry(bench: Bench, job_id: str) -> bool:
     return job.state in (State.FAILED, State.CANCELLED) and await _bring_back(bench, job)
 
 
-async def _bring_back(bench: Bench, was: Job, *, swept: bool = False) -> bool:
+async def _sweep_back(bench: Bench, was: Job) -> bool:
+    """Take a job whose files nobody has changed back to work, as it was accepted."""
+    spool = bench.spool(was)
+    before = await bench.clerk(bench.ledger.calls, was.id)
+    async with bench.lock(was.root):
+        sights = await spool.hands(sights_of, was, spool=spool)
+        if sights is None:
+            await bench.clerk(bench.ledger.swept, was)
+            return False
+        inputs = [replace(item, **asdict(sight)) for item, sight in zip(was.inputs, sights, strict=True)]
+        revived = resume(replace(was, inputs=tuple(inputs)), before, at=clock.now(), swept=True)
+        await _return(bench, spool, revived, was=was)
+    return True
+
+
+async def _bring_back(bench: Bench, was: Job) -> bool:
     """Look at a failed job's files anew where they lie, and take them back to work if they are good."""
     spool = bench.spool(was)
     before = await bench.clerk(bench.ledger.calls, was.id)
@@ -74,7 +90,7 @@ async def _bring_back(bench: Bench, was: Job, *, swept: bool = False) -> bool:
         if judged is None:
             await bench.clerk(bench.ledger.swept, was)
             return False
-        revived = revive(*judged, was=was, before=before, swept=swept)
+        revived = revive(*judged, was=was, before=before)
         job = revived.job
         if job.verdict is not None:
             await bench.clerk(bench.ledger.judge, was, job.verdict, job.inputs)
@@ -83,8 +99,6 @@ async def _bring_back(bench: Bench, was: Job, *, swept: bool = False) -> bool:
             say("job.refused", level="warning", job=was.id, path=was.path, code=job.verdict.code)
             return False
         await _return(bench, spool, revived, was=was)
-    log.returned(was, revived.job, revived.calls, now=clock.now())
-    bench.wake()
     return True
 
 
@@ -96,9 +110,9 @@ async def _return(bench: Bench, spool: Spool, revived: Revived, *, was: Job) -> 
     now, roots = clock.now(), set(bench.spools)
     job = await bench.clerk(bench.ledger.readmit, back, was=was, at=now, roots=roots)
     tell_shared(job)
-    await spool.hands(spool.withdraw, was, ERROR, place=Place.FAILED, name=was.name)
-    await spool.hands(spool.carry, job)
-    await bench.clerk.insist(bench.ledger.arrived, [job])
+    await bring_in(bench, spool, [job])
+    log.returned(was, revived.job, revived.calls, now=now)
+    bench.wake()
 
 
 def _judge(bench: Bench, spool: Spool, was: Job) -> Judged | None:

@@ -87,13 +87,21 @@ def flac_is_whole(file: BinaryIO, size: int) -> bool:
 
 
 def mp3_is_whole(file: BinaryIO, size: int) -> bool:
-    """Whether there is a frame behind the ID3v2 tag, if there is one (id3.org, ID3v2.4 3.1)."""
-    head = read_at(file, 0, 10)
-    start = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        start = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    """Whether there is a frame behind the tags before the first, if there are any."""
+    start = behind_id3(file)
     window = read_at(file, start, min(BLOCK, max(0, size - start)))
     return any(mpeg_length(window, at) for at in _syncs(window))
+
+
+def behind_id3(file: BinaryIO) -> int:
+    """Where the tags end with which a sound begins: any number, with a footer or without (ID3v2.4, 3.1)."""
+    start = 0
+    for _ in range(MAX_PARTS):
+        head = read_at(file, start, 10)
+        if head[:3] != b"ID3" or len(head) < 10:
+            break
+        start += 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (10 if head[5] & 0x10 else 0)
+    return start
 
 
 def aac_is_whole(file: BinaryIO, size: int) -> bool:
@@ -106,29 +114,6 @@ def _syncs(window: bytes) -> Iterator[int]:
     while at >= 0:
         yield at
         at = window.find(b"\xff", at + 1)
-
-
-def matroska_is_whole(file: BinaryIO, size: int) -> bool:
-    """Whether the segment of an MKV or WebM, where its length is known, ends within the file (RFC 8794)."""
-    if read_at(file, 0, 4) != b"\x1a\x45\xdf\xa3":
-        return False
-    header, _ = _ebml_length(file, 4)
-    if header is None or read_at(file, header, 4) != b"\x18\x53\x80\x67":
-        return False
-    end, unknown = _ebml_length(file, header + 4)
-    return end is not None and (unknown or end <= size)
-
-
-def _ebml_length(file: BinaryIO, position: int) -> tuple[int | None, bool]:
-    """Where the element whose length field stands at `position` ends, and whether that is unknown."""
-    field = read_at(file, position, 8)
-    if not field or not field[0]:
-        return None, False
-    width = 9 - field[0].bit_length()
-    if len(field) < width:
-        return None, False
-    value = int.from_bytes(field[:width], "big") & ((1 << 7 * width) - 1)
-    return position + width + value, value == (1 << 7 * width) - 1
 
 
 _OGG_PAGE = 65_307

@@ -1,4 +1,7 @@
-"""Finds what an MKV or WebM says of itself - tags, attachments, title, date - to send nothing instead."""
+"""Finds what an MKV or WebM says of itself - tags, attachments, title, date - to send nothing instead.
+
+And whether one is whole.
+"""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -7,12 +10,19 @@ from runway_watch.media.blocks import read_at
 from runway_watch.media.cuts import Cut
 from runway_watch.media.pictures import MAX_PARTS
 
-_SEGMENT, _INFO = b"\x18\x53\x80\x67", b"\x15\x49\xa9\x66"
+_HEADER, _SEGMENT, _INFO = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x15\x49\xa9\x66"
 _METADATA = {b"\x12\x54\xc3\x67", b"\x19\x41\xa4\x69"}
 """Tags and Attachments (RFC 9559, 5.1)."""
 
 _TOLD = {b"\x7b\xa9", b"\x44\x61", b"\x73\x84", b"\x3c\x83\xab", b"\x3e\x83\xbb", b"\xbf"}
 """Of Info: title, date, names of its own file and of others, and the checksum that would not fit now."""
+
+
+def matroska_is_whole(file: BinaryIO, size: int) -> bool:
+    """Whether the segment of an MKV or WebM, where its length is known, ends within the file (RFC 8794)."""
+    header, begin = _element(file, 0, size)
+    segment, end = _element(file, begin, size)
+    return header == _HEADER and segment == _SEGMENT and end <= size
 
 
 def matroska_cuts(file: BinaryIO, size: int) -> Iterator[Cut]:

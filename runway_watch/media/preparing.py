@@ -57,7 +57,7 @@ def prepare(file: BinaryIO, facts: MediaFacts, *, name: str, policy: Policy, pad
 
     Raises:
         Refusal: it cannot be sent; as `darkroom.convert`, or `asset.too_small`.
-        Interrupted, OSError: nobody can tell.
+        Exhausted, OSError: nobody can tell.
     """
     header = read_header(file, facts.extension, facts.size) if facts.kind == "image" else None
     if header is not None and policy.convert and (pad or needs(header, facts.extension)):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from runway_watch.media.blocks import BLOCK, read_at
+from runway_watch.media.containers import behind_id3
 from runway_watch.media.cuts import Cut
 from runway_watch.media.emptying import emptied
 from runway_watch.media.pictures import MAX_PARTS, Part, riff_parts
@@ -88,10 +89,7 @@ def mp3_cuts(file: BinaryIO, size: int) -> Iterator[Cut]:
 
 
 def _first_frame(file: BinaryIO, size: int) -> int | None:
-    head, start = read_at(file, 0, 10), 0
-    while head[:3] == b"ID3" and len(head) == 10:
-        start += 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (10 if head[5] & 0x10 else 0)
-        head = read_at(file, start, 10)
+    start = behind_id3(file)
     window = read_at(file, start, min(BLOCK, max(0, size - start)))
     at = window.find(b"\xff")
     while at >= 0:

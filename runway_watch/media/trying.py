@@ -4,7 +4,7 @@ import io
 import struct
 from contextlib import suppress
 
-from runway_watch.errors import Interrupted, Refusal
+from runway_watch.errors import Exhausted, Refusal
 from runway_watch.media import darkroom
 
 
@@ -18,7 +18,7 @@ def try_darkroom() -> str:
         darkroom.convert(picture, darkroom.Order(".bmp"), name="a small picture")
         with suppress(Refusal):  # it is no HEIC, which only a decoder that is there can say
             darkroom.convert(picture, darkroom.Order(".heic"), name="a small picture")
-    except (Refusal, Interrupted) as error:
+    except (Refusal, Exhausted) as error:
         return error.message if isinstance(error, Refusal) else str(error)
     except OSError as error:
         return error.strerror or str(error)

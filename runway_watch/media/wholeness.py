@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import BinaryIO
 
-from runway_watch.media import bitmaps, containers, heif, pictures, tiff, vector, webp
+from runway_watch.media import bitmaps, containers, heif, matroska, pictures, tiff, vector, webp
 
 _CHECKS: dict[str, Callable[[BinaryIO, int], bool]] = {
     ".png": pictures.png_is_whole,
@@ -16,7 +16,7 @@ _CHECKS: dict[str, Callable[[BinaryIO, int], bool]] = {
     **dict.fromkeys((".tif", ".tiff"), tiff.tiff_is_whole),
     ".bmp": bitmaps.bmp_is_whole,
     **dict.fromkeys((".mp4", ".mov", ".m4a", ".3gp"), containers.film_is_whole),
-    **dict.fromkeys((".mkv", ".webm"), containers.matroska_is_whole),
+    **dict.fromkeys((".mkv", ".webm"), matroska.matroska_is_whole),
     **dict.fromkeys((".ogv", ".ogg"), containers.ogg_is_whole),
     ".wav": containers.wav_is_whole,
     ".flac": containers.flac_is_whole,

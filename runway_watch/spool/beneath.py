@@ -14,6 +14,9 @@ from runway_watch.errors import Refusal
 from runway_watch.spool.folder import NOT_THERE, entered
 from runway_watch.spool.spot import NotPlain, Spot
 
+_AHEAD = 8192
+"""Bytes read ahead: headers are looked at in many small steps, and each would be a system call or two."""
+
 
 @contextmanager
 def opened(top: Path, path: str, *, shared: bool = False) -> Iterator[BinaryIO]:
@@ -31,7 +34,7 @@ def opened(top: Path, path: str, *, shared: bool = False) -> Iterator[BinaryIO]:
     """
     *folders, name = _parts(path)
     with entered(top, "/".join(folders)) as folder, _refusing(path):
-        file = Spot(folder, name).reading()
+        file = Spot(folder, name).reading(buffering=_AHEAD)
     with file:
         if not shared and os.fstat(file.fileno()).st_nlink != 1:
             raise _not_regular(path)

@@ -45,8 +45,12 @@ class Spot:
                 raise
             return None
 
-    def reading(self) -> BinaryIO:
+    def reading(self, *, buffering: int = 0) -> BinaryIO:
         """The bytes of a plain file.
+
+        Args:
+            buffering: bytes that are read ahead. With none the descriptor's position is the file's, which
+                whoever hands it to the kernel relies on.
 
         Raises:
             NotPlain: it is none.
@@ -62,7 +66,7 @@ class Spot:
         with ExitStack() as stack:
             stack.callback(os.close, fd)
             if stat.S_ISREG(os.fstat(fd).st_mode):
-                file = os.fdopen(fd, "rb", buffering=0)
+                file = os.fdopen(fd, "rb", buffering)
                 stack.pop_all()  # from now on it is the file's
                 return file
         raise self._not_plain()

@@ -1,6 +1,11 @@
-"""A drop looked at once more where it lies: what became of its files, and of its wish."""
+"""A drop looked at once more where it lies: what became of its files, and of its wish.
 
-from runway_watch.drops import Group
+It is called by the names under which it was dropped, which its sidecar may mention.
+"""
+
+from dataclasses import replace
+
+from runway_watch.drops import Group, join
 from runway_watch.job import Job
 from runway_watch.settle import Sight
 from runway_watch.sidecar import Sidecar
@@ -27,15 +32,17 @@ def judge_again(
     Raises:
         SpoolError, OSError, Refusal: nobody can tell.
     """
-    names = {item.suffix: was.name + item.suffix for item in was.inputs}
+    names = {item.suffix: item.dropped_as for item in was.inputs}
     sights = sights_of(was, spool=spool)
     if sights is None:
         return Waits(f"its files are not in {was.place}/ any more")
     sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
-    group = Group(was.name, names.get(was.media_suffix), sidecars[0] if sidecars else None)
-    found = dict(zip(names.values(), sights, strict=True))
-    candidate = Candidate(was.folder, group, found, layers)
-    return admit(candidate, desk=desk, job_id=was.id, findings=findings)
+    group = Group(was.dropped_as, names.get(was.media_suffix), sidecars[0] if sidecars else None)
+    candidate = Candidate(was.folder, group, dict(zip(names.values(), sights, strict=True)), layers)
+    lie = {candidate.path(name): join(was.folder, was.name + suffix) for suffix, name in names.items()}
+    desk = replace(desk, reading=lambda path: spool.in_place(was.place, lie[path]))
+    judged = admit(candidate, desk=desk, job_id=was.id, findings=findings)
+    return judged if isinstance(judged, Waits) else (replace(judged[0], name=was.name), judged[1])
 
 
 def sights_of(job: Job, *, spool: Spool) -> list[Sight] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from runway_watch.job import Job, Place, State
+from runway_watch.reviving import files_of
 from runway_watch.spool import Spool
 from runway_watch.states import CAN_RETURN, WAITING
 
@@ -39,12 +40,7 @@ def may_go_on(was: Job) -> bool:
 def _may_be(was: Job, job: Job, begun: Collection[str]) -> bool:
     at_rest = was.target is None and was.place in (Place.PROCESSING, Place.FAILED)
     # What is kept goes on with its own files only; of the others, changed files are a mended drop.
-    return at_rest and (not is_kept(was, begun) or _contents(was) == _contents(job))
-
-
-def _contents(job: Job) -> set[tuple[str, str]]:
-    """What a job's files hold, by their endings."""
-    return {(item.suffix, item.sha256) for item in job.inputs}
+    return at_rest and (not is_kept(was, begun) or files_of(was) == files_of(job))
 
 
 def _is_present(was: Job, spool: Spool) -> bool:

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from runway_watch import catalogue, media, sidecar
-from runway_watch.errors import Interrupted, Refusal
+from runway_watch.errors import Exhausted, Refusal
 from runway_watch.job import MIN_MEDIA_BYTES, How, MediaFacts, Preparation, Reference
 from runway_watch.sidecar import Sidecar
 from runway_watch.spool import below, digest_of
@@ -126,7 +126,7 @@ def _taking_blame() -> Iterator[None]:
     """What is broken off for want of time or memory is the file's fault, unless a person tries it again."""
     try:
         yield
-    except Interrupted as error:
+    except Exhausted as error:
         hint = "Make it smaller, or give the machine more memory; then move it back to the inbox."
         raise Refusal("asset.unsupported", str(error), hint=hint) from None
 

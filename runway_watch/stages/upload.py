@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 
 from runway_watch import media
 from runway_watch.api import Api, Courier, safe_filename
-from runway_watch.errors import ApiError, Changed, Interrupted, Refusal, SpoolError
+from runway_watch.errors import ApiError, Changed, Exhausted, Interrupted, Refusal, SpoolError
 from runway_watch.hands import Hands
-from runway_watch.job import Done, How, Job, Never, Outcome, Preparation, Verdict
+from runway_watch.job import Done, How, Job, Later, Never, Outcome, Preparation, Verdict
 from runway_watch.spool import Spool, digest_of
 from runway_watch.stages.trouble import folder_trouble, outcome_of, transfer_trouble
 
@@ -86,6 +86,8 @@ async def upload(parcel: Parcel, *, api: Api, courier: Courier, hands: Hands) ->
         return outcome_of(error, stage="upload")
     except Interrupted as error:
         return transfer_trouble(error)
+    except Exhausted as error:
+        return Later("exhausted", str(error))
     except SpoolError as error:
         return folder_trouble(error)
     except (Changed, Refusal, _Unconverted) as error:

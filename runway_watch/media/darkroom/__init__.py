@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from threading import BoundedSemaphore
 from typing import Any, BinaryIO
 
-from runway_watch.errors import Interrupted, Refusal
+from runway_watch.errors import Exhausted, Refusal
 from runway_watch.media.darkroom.process import Limits, run
 
 PICTURES = Limits(memory=2 << 30, cpu=60, seconds=120.0)
@@ -80,7 +80,7 @@ def convert(
     Raises:
         Refusal: `asset.truncated` for one that is damaged, `asset.too_large` for one that takes too much,
             `asset.unsupported`.
-        Interrupted: it did not come to its end for no fault of the picture's, as far as anybody can tell.
+        Exhausted: it did not come to its end for no fault of the picture's, as far as anybody can tell.
         OSError: a disk is in trouble, or the machine.
     """
     with _descriptor(file) as source, _CONVERTING:
@@ -121,7 +121,7 @@ def _believed(told: dict[str, Any], name: str) -> dict[str, Any]:
     if "errno" in told:
         raise OSError(int(told["errno"]), os.strerror(int(told["errno"])))
     if told.get("broken") == signal.SIGKILL:
-        raise Interrupted(f"{name} was not looked into: it took too long, or the machine had no memory left.")
+        raise Exhausted(f"{name} was not looked into: it took too long, or the machine had no memory left.")
     why, code = told.get("why", ""), told.get("code")
     if code == "asset.truncated":
         message = f"{name} cannot be decoded: it is damaged, or its copying was broken off ({why})."
