@@ -14,7 +14,7 @@ from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.moves import insist
 from runway_watch.decide import STAGE_OF, Move, fail
-from runway_watch.errors import ApiError, LostUpdate
+from runway_watch.errors import ApiError, LostUpdate, NotFound
 from runway_watch.job import Generation, Job, Place, State, Verdict, asked
 from runway_watch.records import charged
 
@@ -29,6 +29,7 @@ _FINISHED = "Runway has finished it, or what is paid for belongs to something th
 _HINT = "`runway-watch retry`, or moving the files to the inbox, begins it anew."
 _HINT_FREE = f"It had not begun, so it should cost nothing; Runway's usage page has the last word. {_HINT}"
 _HINT_UNKNOWN = f"Runway deleted it; whether it had begun, and cost anything, its usage page says. {_HINT}"
+_HINT_GONE = f"Runway has it no longer; whether it had begun, and cost anything, its usage page says. {_HINT}"
 _HINT_PAID = (
     "Runway had begun it: it is left to finish there, and costs the same. `runway-watch retry` fetches its "
     "result when it has finished, and pays nothing more."
@@ -80,21 +81,28 @@ async def _end(bench: Bench, job: Job, call: Generation) -> Move | None:
     """How a generation ends; None when Runway has finished it already."""
     match call.state:
         case State.RUNNING:
-            asked = clock.monotonic()
-            task = await _task(bench, job, call)
-            if task is not None and task.status in ("SUCCEEDED", "FAILED"):
-                return None
-            may_stop = catalogue.served(job.operation).stops
-            if task is not None and task.status in _QUEUED and may_stop and await _deleted(bench, call):
-                return _deleted_there(task, seconds=clock.monotonic() - asked)
-            if not may_stop:
-                return _cancelled("collect", _HINT_GOES_ON, {})
-            is_told = task is not None and task.status not in _QUEUED
-            return _cancelled("collect", _HINT_PAID if is_told else _HINT_UNASKED, {})
+            return await _end_at_runway(bench, job, call)
         case State.COLLECTING:
             return _cancelled("collect", _HINT_PAID, {})
     is_doubtful = charged([call]) == "unknown"
     return _cancelled(STAGE_OF[call.state], _HINT_DOUBT if is_doubtful else _HINT, {})
+
+
+async def _end_at_runway(bench: Bench, job: Job, call: Generation) -> Move | None:
+    asked = clock.monotonic()
+    try:
+        task = await _task(bench, job, call)
+    except NotFound:  # deleted, by this very order before the daemon died, or by somebody else
+        return _cancelled("poll", _HINT_GONE, {"charged": None})
+    if task is not None and task.status in ("SUCCEEDED", "FAILED"):
+        return None
+    may_stop = catalogue.served(job.operation).stops
+    if task is not None and task.status in _QUEUED and may_stop and await _deleted(bench, call):
+        return _deleted_there(task, seconds=clock.monotonic() - asked)
+    if not may_stop:
+        return _cancelled("collect", _HINT_GOES_ON, {})
+    is_told = task is not None and task.status not in _QUEUED
+    return _cancelled("collect", _HINT_PAID if is_told else _HINT_UNASKED, {})
 
 
 def _cancelled(stage: str, hint: str, facts: Mapping[str, Any]) -> Move:
@@ -115,12 +123,20 @@ def _deleted_there(task: Task, *, seconds: float) -> Move:
 
 
 async def _task(bench: Bench, job: Job, call: Generation) -> Task | None:
-    """How it stands at Runway; None when nobody can say."""
+    """How it stands at Runway; None when nobody can say.
+
+    Raises:
+        NotFound: it was there, and is no more.
+    """
     try:
         route = catalogue.served(job.operation).poll
         return await bench.api.task(call.task_id or "", route=route)
+    except NotFound:
+        if call.status is not None:
+            raise
     except ApiError:
-        return None
+        pass
+    return None
 
 
 async def _deleted(bench: Bench, call: Generation) -> bool:

@@ -5,6 +5,7 @@ From the moment that the name is committed a crash can only make the same moves 
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from runway_watch import clock, drops, log
 from runway_watch.daemon.bench import Bench
@@ -13,7 +14,8 @@ from runway_watch.daemon.moves import insist
 from runway_watch.decide import Move, decide, verdict_of
 from runway_watch.errors import SpoolError
 from runway_watch.job import Done, Generation, Job, Later, Outcome, Place, State
-from runway_watch.stages.retire import endings, retire
+from runway_watch.spool import Spool
+from runway_watch.stages.retire import OUTPUT_GONE, endings, retire
 from runway_watch.stages.trouble import SHARE, folder_trouble
 
 _NAMES_TRIED = 1000
@@ -35,6 +37,9 @@ async def file_away(bench: Bench, job: Job) -> None:
             await _postpone(bench, job, calls, _COMING_IN)
             return
         job, outcome = await _move(bench, replace(job, verdict=verdict_of(job, calls)), calls)
+        if isinstance(outcome, Later) and outcome.reason == OUTPUT_GONE:
+            await _fetch_again(bench, job, calls)
+            return
         if isinstance(outcome, Later):
             if outcome.reason == SHARE:
                 bench.suspicion(job.root).set()
@@ -75,10 +80,25 @@ async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: in
 
 
 async def _postpone(bench: Bench, job: Job, calls: Sequence[Generation], later: Later) -> None:
-    now = clock.now()
-    if later.reason == "output_gone":
-        moves = [(job, c, Move("recollect", {"outputs": (), "due_at": now})) for c in calls if c.outputs]
-    else:
-        retry = bench.settings.retry
-        moves = [(job, c, decide(c, later, retry=retry, now=now, jitter=0.0)) for c in calls]
-    await insist(bench, moves)
+    now, retry = clock.now(), bench.settings.retry
+    await insist(bench, [(job, c, decide(c, later, retry=retry, now=now, jitter=0.0)) for c in calls])
+
+
+async def _fetch_again(bench: Bench, job: Job, calls: Sequence[Generation]) -> None:
+    """Let what has vanished be fetched again. The files are back where they were, and are aimed at nothing:
+    what is fetched may turn out to be gone at Runway too, and then the job begins anew."""
+    try:
+        lost = await bench.spool(job).hands(_lost, bench.spool(job), job, calls)
+    except SpoolError as error:
+        await _postpone(bench, job, calls, folder_trouble(error))
+        return
+    job = await bench.clerk.insist(bench.ledger.aim, job, target=None, name=None)
+    again = Move("recollect", {"outputs": (), "due_at": clock.now()})
+    await insist(bench, [(job, call, again) for call in lost])
+
+
+def _lost(spool: Spool, job: Job, calls: Sequence[Generation]) -> list[Generation]:
+    """Those one of whose outputs is not there; all, where it came back meanwhile. Raises SpoolError."""
+    some = [call for call in calls if call.outputs]
+    look = partial(spool.look, Place.PROCESSING, job.folder)
+    return [call for call in some if any(look(output.staged) is None for output in call.outputs)] or some

@@ -10,7 +10,7 @@ from runway_watch.daemon.clerk import Clerk
 from runway_watch.errors import ConfigError
 from runway_watch.holds import Facts, Room, total
 from runway_watch.hours import Hours
-from runway_watch.job import Generation, Job, asked
+from runway_watch.job import Generation, Job, State, asked
 from runway_watch.ledger import Ledger
 
 
@@ -41,11 +41,17 @@ class Purser:
         return {"price": await self._clerk(self._ledger.most, job), "usual": usual}
 
     async def together(self, job_id: str) -> int | None:
-        """The most that all generations of a job may cost together; None where one's price is not known."""
+        """What a job has cost, and the most that what is to be sent of it may cost on top of that.
+
+        None where the price of one is not known.
+        """
         found = await self._clerk(self._ledger.job, job_id)
-        calls = [] if found is None else [asked(found[0], call) for call in found[1]]
-        prices = [await self._clerk(self._ledger.most, job) for job in calls]
-        return total(prices)
+        if found is None:
+            return None
+        job, calls = found
+        unsent = [asked(job, call) for call in calls if call.state in (State.READY, State.UPLOADING)]
+        prices = [await self._clerk(self._ledger.most, each) for each in unsent]
+        return total([await self._clerk(self._ledger.spent, job_id), *prices])
 
     async def learn(self, job: Job, call: Generation) -> None:
         """Remember what Runway said that a call may cost."""

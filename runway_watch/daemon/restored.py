@@ -97,7 +97,7 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
         task_id=told.task_id,
         status=told.status,
         credits=told.credits,
-        charged=told.credits,
+        charged=None if seconds is None and told.task_id else told.credits,  # it had not ended yet
         doubted=told.doubted,
         submitted_at=submitted,
         tries=told.tries or int(submitted is not None),

@@ -110,10 +110,16 @@ class Work:
             outcome: Outcome = gone("the earlier job is not what it was")
         else:
             outcome = await self._take_from(job, call, *found)
-        if isinstance(outcome, Never):
+        if isinstance(outcome, Never) and job.duplicate_of is not None:
             alone, roots = self._bench.ledger.go_alone, set(self._bench.spools)
             await self._bench.clerk.insist(alone, job, at=clock.now(), roots=roots)
         return outcome
+
+    async def _done_before(self, job: Job) -> str | None:
+        """The job whose result one shares that goes alone: half of it may have been there for the taking."""
+        roots = set(self._bench.spools)
+        like = await self._bench.clerk.insist(self._bench.ledger.like, job.wish, but=job.id, roots=roots)
+        return like.id if like is not None and like.state is State.DONE else None
 
     async def _take_from(self, job: Job, call: Generation, leader: Job, calls: list[Generation]) -> Outcome:
         """Take the result where it lies, which may be on another share."""
@@ -127,10 +133,11 @@ class Work:
             return folder_trouble(error)
 
     async def _collect(self, job: Job, call: Generation) -> Outcome:
-        if job.duplicate_of is not None and call.task_id is None:
-            return await self._share(job, call, job.duplicate_of)
-        if call.task_id is None:  # a crash came between its going alone and its move
-            return gone("the daemon stopped when it was to run for itself")
+        if call.task_id is None:
+            leader_id = job.duplicate_of or await self._done_before(job)
+            if leader_id is None:  # a crash came between its going alone and its move
+                return gone("the daemon stopped when it was to run for itself")
+            return await self._share(job, call, leader_id)
         origins, learned = self._origins.pop(key_of(call), None), {}
         if origins is None:
             asked = await self._ask_for_addresses(job, call)

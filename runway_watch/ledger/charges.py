@@ -14,7 +14,7 @@ from runway_watch.catalogue import is_by_length, price_kind
 from runway_watch.decide import Move
 from runway_watch.job import Generation, Job, Purse, State
 from runway_watch.ledger.database import Database
-from runway_watch.ledger.schema import charges, estimates
+from runway_watch.ledger.schema import charges, estimates, history
 
 _COUNTS = func.coalesce(charges.c.credits, charges.c.reserved)
 
@@ -42,6 +42,17 @@ class Charges(Database):
         )
         with self._reading() as db:
             return Purse(*(db.scalar(query) or 0 for query in queries))
+
+    def spent(self, job_id: str) -> int:
+        """What the paid calls of a job have cost or may have cost, since a person last had a say in it.
+
+        Who puts a job back to work, or lets a call in doubt go on, has been told what that may cost.
+        """
+        told = (history.c.job == job_id) & ((history.c.n == 0) | (history.c.event == "release"))
+        since = select(func.max(history.c.at)).where(told).scalar_subquery()
+        query = select(func.sum(_COUNTS)).where(charges.c.job == job_id, charges.c.at >= since)
+        with self._reading() as db:
+            return db.scalar(query) or 0
 
     def begun_between(self, since: float, until: float, *, but: Generation) -> dict[str, int]:
         """Other paid calls that may have changed the account between two looks at it."""

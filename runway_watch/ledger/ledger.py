@@ -93,8 +93,8 @@ class Ledger(Queue, Sharing, Moments, Memory, Charges, Holding):
             _tell(db, job.id, at=at, event=event, was=was.state, state=job.state)
         return job
 
-    def aim(self, job: Job, *, target: Place, name: str) -> Job:
-        """Commit where the job's files are about to be taken, and under which name."""
+    def aim(self, job: Job, *, target: Place | None, name: str | None) -> Job:
+        """Commit where the job's files are about to be taken, and under which name; None: they stay."""
         with self._writing() as db:
             return self._set_job(db, job, {"target": target, "target_name": name})
 

@@ -22,9 +22,10 @@ class Sharing(Queries):
     def like(
         self, wish: str, *, but: str, at: float | None = None, roots: Collection[str] | None = None
     ) -> Job | None:
-        """The job to share a result with: one that asked for the same, and that did not fail.
+        """The job to share a result with: one that asked for the same, and that did not fail for good.
 
-        What is done comes before what is under way, and both before what is held.
+        What is done comes first, then what failed when its result, paid for, was fetched, then what is under
+        way, and at last what is held.
 
         Args:
             wish: what is asked for.
@@ -45,15 +46,16 @@ class Sharing(Queries):
         roots: Collection[str] | None = None,
         ended_before: float | None = None,
     ) -> Job | None:
-        """The same within a transaction; of what is done, only what had ended before a moment."""
+        """The same within a transaction; of what is over, only what had ended before a moment."""
         over = jobs.c.state.in_(["failed", "cancelled", "retiring"]) & jobs.c.verdict.is_not(None)
-        is_one = (jobs.c.wish == wish) & (jobs.c.id != but) & jobs.c.duplicate_of.is_(None) & ~over
+        is_one = (jobs.c.wish == wish) & (jobs.c.id != but) & jobs.c.duplicate_of.is_(None)
+        is_one &= ~over | ((jobs.c.state == "failed") & _has_something())
         if at is not None:
             is_one &= ~_appointed(after=at)
         if roots is not None:
             is_one &= below(roots)
         if ended_before is not None:
-            is_one &= (jobs.c.state != "done") | (jobs.c.finished_at < ended_before)
+            is_one &= jobs.c.state.not_in(["done", "failed"]) | (jobs.c.finished_at < ended_before)
         order = (jobs.c.state != "done", jobs.c.state == "held", jobs.c.finished_at.desc())
         query = select(jobs).where(is_one).order_by(*order, jobs.c.accepted_at.desc()).limit(1)
         row = db.execute(query).mappings().first() if wish else None
@@ -85,8 +87,9 @@ class Sharing(Queries):
             roots: those that somebody looks after.
         """
         leader = self.job(job.duplicate_of or "")
-        # Each that is done is asked once, the latest first: nobody goes round between two empty folders.
-        tried = leader[0].finished_at if leader and leader[0].state is State.DONE else None
+        # Each that is over is asked once, the latest first: nobody goes round between two empty folders.
+        was_over = leader is not None and leader[0].state in (State.DONE, State.FAILED)
+        tried = leader[0].finished_at if leader is not None and was_over else None
         same = (jobs.c.id == job.id) & (jobs.c.wish == job.wish) & (jobs.c.duplicate_of == job.duplicate_of)
         with self._writing() as db:
             like = self._like(db, job.wish, but=job.id, at=at, roots=roots, ended_before=tried)
@@ -115,6 +118,14 @@ class Sharing(Queries):
         later = update(jobs).where(alike, unforced, _appointed(after=at))
         db.execute(later.values(duplicate_of=job.id))
         return job
+
+
+def _has_something() -> ColumnElement[bool]:
+    """Whether a failed job has a result at Runway, paid for, that could not be fetched."""
+    row = generations.c
+    stage = row.verdict["stage"].as_string()
+    unfetched = (row.job == jobs.c.id) & row.task_id.is_not(None) & (stage == "collect")
+    return exists().where(unfetched)
 
 
 def _appointed(*, after: float) -> ColumnElement[bool]:

@@ -9,6 +9,9 @@ from runway_watch.job import Done, Generation, Job, Later, Outcome, Output, Plac
 from runway_watch.spool import ERROR, HELD, RESULT, Spool
 from runway_watch.stages.trouble import folder_trouble
 
+OUTPUT_GONE = "output_gone"
+"""The reason not to be filed yet: an output has to be fetched again."""
+
 
 def endings(calls: Sequence[Generation]) -> Mapping[str, Output]:
     """The outputs of a job by the suffix of their final names: `.out.mp4`, or `.out-1.png`, `.out-2.png`."""
@@ -52,7 +55,7 @@ def retire(job: Job, calls: Sequence[Generation], *, spool: Spool, at: float) ->
     except NameTaken as error:
         return _back(job, outputs, spool, error)
     except OutputGone as error:
-        return Later("output_gone", str(error), counts=False, after=0.0)
+        return Later(OUTPUT_GONE, str(error), counts=False, after=0.0)
     except SpoolError as error:
         return replace(folder_trouble(error), counts=True)  # each pause is longer than the one before
     spool.tidy(job)
