@@ -6,6 +6,7 @@ that must be survived). It holds while nothing is running, whether or not all wo
 
 import hashlib
 import json
+import re
 import sqlite3
 import tomllib
 from collections import Counter
@@ -65,6 +66,10 @@ class Facts:
         wanted = {"promptText": asks.get("prompt_text"), "seed": asks.get("seed"), "model": asks.get("model")}
         tasks = self.tasks_of(job)
         return [task for task in tasks if all(task["body"].get(key) == v for key, v in wanted.items())]
+
+
+_SALVAGED = re.compile(r"\d{6}-[0-9a-f]{8}-\d+-\d+\.[a-z0-9]+")
+"""Outputs of a job that was lost with its ledger."""
 
 
 def check(
@@ -141,7 +146,7 @@ def _paid_once(facts: Facts) -> list[str]:
             problems.append(f"{job['id']}: paid {paid} times for {calls} calls and {reasons} reasons")
         problems += _each_paid_once(facts, job)
         known = {call["task_id"] for call in facts.calls[job["id"]] if call["task_id"]}
-        if not known <= {task["id"] for task in facts.tasks_of(job)}:
+        if not known <= {task["id"] for tasks in facts.tasks.values() for task in tasks}:
             problems.append(f"{job['id']}: the bill does not know {known}")
     return problems
 
@@ -197,7 +202,7 @@ def _rows_and_files(facts: Facts) -> list[str]:
         known |= {folder / (job["name"] + suffix) for suffix in _suffixes(job)}
         known |= {folder / (job["name"] + suffix) for suffix, _ in _outputs(facts, job)}
     for folder in (root / place for root in facts.roots for place in ("processing", "done", "failed")):
-        strangers = (path for path in folder.rglob("*") if path not in known)
+        strangers = (p for p in folder.rglob("*") if p not in known and not _SALVAGED.fullmatch(p.name))
         problems += [
             f"{path} belongs to no row"
             for path in strangers

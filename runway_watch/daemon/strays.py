@@ -5,7 +5,7 @@ decides, and counts as if it had been paid for. Nothing is sent again by itself.
 where it is, and is told of.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +15,7 @@ from runway_watch import clock, drops, sidecar
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.naming import new_id
 from runway_watch.daemon.rebuilding import TAKES_LONG
+from runway_watch.daemon.salvage import salvage
 from runway_watch.decide import UNCERTAIN, doubt
 from runway_watch.drops import join
 from runway_watch.errors import Refusal, SpoolError
@@ -24,8 +25,8 @@ from runway_watch.ledger.restoring import Restored, Whereabouts, restore, roots_
 from runway_watch.log import say
 from runway_watch.notify import notify
 from runway_watch.records import MOST_BYTES, Record, read
-from runway_watch.spool import HELD, Listing, Spool, discard_halves, inventory, reunite
-from runway_watch.stages.admit import judge
+from runway_watch.spool import HELD, Listing, Spool, inventory, reunite
+from runway_watch.stages.admit import Judged, judge
 from runway_watch.stages.desk import Candidate, Desk, Waits
 from runway_watch.stages.presets import defaults
 
@@ -43,7 +44,7 @@ class _Stray:
 
 
 async def hold_strays(bench: Bench, root: str) -> None:
-    """Hold what lies in processing/ and belongs to no job; remove halves of files that do not either.
+    """Hold what lies in processing/ and belongs to no job; clear away halves of files that do not either.
 
     Raises:
         SpoolError: the root cannot be read; nothing is concluded from that.
@@ -51,16 +52,16 @@ async def hold_strays(bench: Bench, root: str) -> None:
     """
     spool = bench.spools[root]
     alive, known = await bench.clerk(_known, bench.ledger, root)
+    kept = await salvage(bench, spool, alive)
     found = await spool.hands(_strays, bench, spool, known)
     taken = set(await bench.clerk(roots_of, bench.ledger)) if found else set()
     rest = iter(found)
     while some := list(islice(rest, _AT_A_TIME)):
         notify(TAKES_LONG)
-        held = await spool.hands(_judge_all, bench, spool, some, taken)
+        held = await spool.hands(_judge_all, bench, spool, some, taken, kept)
         await bench.clerk(restore, bench.ledger, held, at=clock.now())
         for one in held:
             _tell(one)
-    await spool.hands(_discard_halves, spool, alive)
 
 
 def _known(ledger: Ledger, root: str) -> tuple[set[str], set[str]]:
@@ -148,11 +149,18 @@ def _withdraw(spool: Spool, listing: Listing, known: Collection[str]) -> None:
                 spool.take_down(Place.PROCESSING, listing.path, name + HELD, job=record.job)
 
 
-def _judge_all(bench: Bench, spool: Spool, strays: list[_Stray], taken: set[str]) -> list[Restored]:
-    return [found for stray in strays if (found := _judge(bench, spool, stray, taken)) is not None]
+def _judge_all(
+    bench: Bench, spool: Spool, strays: list[_Stray], taken: set[str], kept: Mapping[str, list[str]]
+) -> list[Restored]:
+    found = ((stray, _judge(bench, spool, stray, taken)) for stray in strays)
+    return [
+        _held(*judged, stray.record, kept.get(stray.candidate.folder, ()))
+        for stray, judged in found
+        if judged is not None
+    ]
 
 
-def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restored | None:
+def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Judged | None:
     """A job from a look at its files; None for what is no drop, or cannot be read."""
     now, record, candidate = clock.now(), stray.record, stray.candidate
     own = record.job if record is not None and record.job not in taken else new_id(now)
@@ -164,19 +172,22 @@ def _judge(bench: Bench, spool: Spool, stray: _Stray, taken: set[str]) -> Restor
     taken.add(own)
     job, calls = found
     since = _seconds(record.since if record else None) or now
-    sent = [replace(c, submitted_at=since, tries=1, due_at=now, doubted=c.price or 0) for c in calls]
-    return _held(job, sent, record)
+    return job, [replace(c, submitted_at=since, tries=1, due_at=now, doubted=c.price or 0) for c in calls]
 
 
-def _held(job: Job, calls: Sequence[Generation], record: Record | None) -> Restored:
-    """It may have been paid for. What cannot be sent again as it is now is filed in failed/, with both."""
+def _held(job: Job, calls: Sequence[Generation], record: Record | None, kept: Sequence[str]) -> Restored:
+    """It may have been paid for. What cannot be sent again as it is now is filed in failed/, with both.
+
+    Args:
+        kept: outputs of jobs that nobody knows, which may be its own.
+    """
+    lost = f"{LOST}; what may be its outputs is in done/: {', '.join(kept)}" if kept else LOST
     if job.verdict is not None:
-        message = f"{job.verdict.message} And nobody knows whether it was paid for: {LOST}."
+        message = f"{job.verdict.message} And nobody knows whether it was paid for: {lost}."
         verdict = replace(job.verdict, message=message, retryable=False)
         failed = [replace(call, verdict=verdict) for call in calls]
         return Restored(replace(job, verdict=verdict), failed, doubtful=True)
-    verdict = doubt(LOST)
-    evidence = {}
+    verdict, evidence = doubt(lost), {}
     if record is not None and record.verdict is not None and record.code == UNCERTAIN:
         verdict, evidence = record.verdict, record.evidence
     job = replace(job, state=State.HELD)
@@ -201,11 +212,6 @@ def _unknown(spool: Spool, folder: str, names: Collection[str], why: str) -> Non
     for name in names:
         path = str(spool.where(Place.PROCESSING, folder, name))
         say("file.unknown", level="warning", path=path, message=f"it belongs to no job, and stays: {why}")
-
-
-def _discard_halves(spool: Spool, alive: Collection[str]) -> None:
-    if count := discard_halves(spool.where(Place.PROCESSING, ""), alive=alive):
-        say("halves.discarded", path=str(spool.root), files=count)
 
 
 def _seconds(moment: datetime | None) -> float | None:

@@ -26,6 +26,11 @@ class Queries(Database):
         with self._reading() as db:
             return [to_generation(dict(row)) for row in db.execute(query).mappings()]
 
+    def known(self, job_ids: Collection[str]) -> set[str]:
+        """Those of these ids that jobs have."""
+        with self._reading() as db:
+            return set(db.scalars(select(jobs.c.id).where(jobs.c.id.in_(sorted(job_ids)))))
+
     def live(self) -> list[Job]:
         """Every job that is not over, the first accepted first."""
         return self._jobs(

@@ -4,7 +4,7 @@ from runway_watch.drops import ERROR, HELD, RESULT
 from runway_watch.spool.beneath import below
 from runway_watch.spool.checksum import digest_of
 from runway_watch.spool.ground import Ground, make_ready, marks, survey_ground, try_out
-from runway_watch.spool.inventory import discard_halves, inventory
+from runway_watch.spool.inventory import Half, discard, halves, inventory, keep
 from runway_watch.spool.reunite import reunite
 from runway_watch.spool.scan import Listing, scan
 from runway_watch.spool.spool import Spool
@@ -14,12 +14,15 @@ __all__ = [
     "HELD",
     "RESULT",
     "Ground",
+    "Half",
     "Listing",
     "Spool",
     "below",
     "digest_of",
-    "discard_halves",
+    "discard",
+    "halves",
     "inventory",
+    "keep",
     "make_ready",
     "marks",
     "reunite",
