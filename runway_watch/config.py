@@ -24,12 +24,11 @@ from pydantic import (
 
 from runway_watch import keyfile, mounts, sidecar
 from runway_watch.errors import ConfigError, Refusal
+from runway_watch.hosts import is_this_machine
 
 API_URL = "https://api.dev.runwayml.com"
 POLL_FLOOR = 5.0
 """Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
-
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class _Table(BaseModel):
@@ -47,17 +46,18 @@ class ApiSettings(_Table):
     @property
     def is_loopback(self) -> bool:
         """Whether the API is on this machine: a simulator, a rehearsal."""
-        return urlsplit(self.base_url).hostname in _LOOPBACK
+        return is_this_machine(urlsplit(self.base_url).hostname)
 
     @field_validator("base_url")
     @classmethod
     def _https(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme == "https" and parts.hostname:
-            return url.rstrip("/")
-        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
-            return url.rstrip("/")
-        raise ValueError("must begin with https:// (plain http only on loopback, for a simulator)")
+        is_plain = parts.scheme == "http" and is_this_machine(parts.hostname)
+        if not (is_plain or (parts.scheme == "https" and parts.hostname)):
+            raise ValueError("must begin with https:// (plain http only on loopback, for a simulator)")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("only host, port and path belong there")
+        return url.rstrip("/")
 
 
 class StateSettings(_Table):

@@ -14,7 +14,7 @@ SOURCE = Path(runway_watch.__file__).parent
 
 LAYERS = (
     # L0: words. Everybody may use them.
-    {"errors", "job", "clock", "letters", "masking", "sides"},
+    {"errors", "job", "clock", "letters", "masking", "sides", "hosts"},
     # L1: the pure core
     {"states", "backoff", "hours", "polling", "wish", "sidecar"},
     {"settle", "drops", "records", "media", "catalogue", "keyfile", "mounts"},

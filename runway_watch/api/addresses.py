@@ -3,23 +3,22 @@
 Plain http is for a stand-in on this machine only; a key or a picture never crosses a network in clear.
 """
 
-import ipaddress
 import re
 
 import httpx
 
 from runway_watch.errors import ConfigError
+from runway_watch.hosts import is_this_machine
 
 _PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~%:@-]+)+")
 """Absolute within the API's origin: no scheme, no host, no query, no step up."""
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine, told by the name alone: localhost, 127.0.0.0/8 or ::1."""
+    """Whether the URL's host is this machine."""
     try:
-        host = httpx.URL(url).host
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except (httpx.InvalidURL, ValueError):
+        return is_this_machine(httpx.URL(url).host)
+    except httpx.InvalidURL:
         return False
 
 

@@ -19,6 +19,7 @@ from runway_watch.catalogue.resolving import Request, Unfolded, request
 from runway_watch.catalogue.resolving import unfold as _unfold
 from runway_watch.catalogue.sifting import LeftOut, Sifted, unknown
 from runway_watch.catalogue.sifting import sift as _sift
+from runway_watch.catalogue.values import toml
 from runway_watch.catalogue.words import Problem, nearest_name, show
 from runway_watch.job import MediaFacts
 from runway_watch.sidecar import Sidecar
@@ -43,6 +44,7 @@ __all__ = [
     "served",
     "sift",
     "takes",
+    "toml",
     "unfold",
     "unknown",
     "why_not",

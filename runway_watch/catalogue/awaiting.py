@@ -10,9 +10,7 @@ from runway_watch.catalogue.operations import Operation
 
 def awaits(row: Operation, params: Mapping[str, Any], *, tag: str) -> bool:
     """Whether these parameters need, or speak of, a dropped file that is not there."""
-    given = media.settle(params)
-    if "model" in row.defaults:
-        given.setdefault("model", row.defaults["model"])
+    given = row.with_model(media.settle(params))
     shape = shapes.shape_for(row.params, given) or shapes.shape_for(row.params, row.defaults)
     if shape is None:
         return False

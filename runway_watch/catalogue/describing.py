@@ -150,11 +150,9 @@ def _kind(hint: Any, media: str) -> str:
         named = media.replace("|", " or ")
         return " or ".join([named, *(words.describe(arm) for arm in arms if arm not in (str, object))])
     if not arms:
-        return _KINDS.get(type(shapes.literals(hint)[0]), "a value")
+        return words.KINDS.get(type(shapes.literals(hint)[0]), "a value")
     return " or ".join(dict.fromkeys(words.describe(arm) for arm in arms))
 
-
-_KINDS: Mapping[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 _NAMED = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
 

@@ -61,6 +61,10 @@ class Operation:
         """Whether Runway can be asked to stop one: there is no such request for a workflow's run."""
         return self.poll == TASKS
 
+    def with_model(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """These parameters, with the operation's default model where they name none."""
+        return {key: self.defaults[key] for key in ("model",) if key in self.defaults} | dict(params)
+
     def model(self, params: Mapping[str, Any]) -> str:
         """The model that these parameters name; where there are none, the operation stands for it."""
         return str(params.get("model", self.name))

@@ -76,9 +76,7 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
 
 def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
     """The parameters of a drop as far as they can be completed, with every problem. Never raises."""
-    given = media.settle(params)
-    if "model" in row.defaults:
-        given.setdefault("model", row.defaults["model"])
+    given = row.with_model(media.settle(params))
     shape = shapes.shape_for(row.params, given)
     if shape is None:
         placed = _guess(row, given, drop)

@@ -11,7 +11,6 @@ from runway_watch.catalogue.describing import Param, describe
 from runway_watch.catalogue.operations import AUTO, DEFAULT_OPERATION
 from runway_watch.catalogue.sheets import Seen, Sheet
 
-_ANY_ID = "00000000-0000-4000-8000-000000000000"
 _COLUMN = 50
 
 
@@ -33,7 +32,7 @@ class Sample:
 def sample(sheet: Sheet) -> Sample:
     """A sidecar for this model."""
     kind, filled = _dropped(sheet)
-    operation = sheet.row.name.replace("{id}", _ANY_ID)
+    operation = sheet.row.name.replace("{id}", values.ANY_ID)
     lines = [*_head(sheet, kind, filled), *_body(sheet, filled)]
     if DEFAULT_OPERATION.get(kind) != operation:
         lines += ["", "[job]", f"operation = {values.toml(operation)}"]

@@ -43,9 +43,7 @@ def sift(row: Operation, layers: Sequence[Sidecar], own: Sidecar) -> Sifted:
     models = [
         _without(layer, _foreign_models(row, layer), f"{row.name} has no such model") for layer in layers
     ]
-    given = dict(layered([*(layer for layer, _ in models), own]).params)
-    if "model" in row.defaults:
-        given.setdefault("model", row.defaults["model"])
+    given = row.with_model(layered([*(layer for layer, _ in models), own]).params)
     shape = shapes.shape_for(row.params, given)
     if shape is None:  # nobody knows what an unknown model has
         return Sifted(tuple(layers))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ ENDINGS: Mapping[str, str] = MappingProxyType({"image": ".png", "video": ".mp4",
 """What a file of each kind may be called."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_ANY_ID = "00000000-0000-4000-8000-000000000000"
+ANY_ID = "00000000-0000-4000-8000-000000000000"
 _PROMPT = "Slow dolly in, dust in the light"
 _TEXTS = (
     ("negative_prompt", "blur, text"),
@@ -22,7 +23,7 @@ _TEXTS = (
     ("config", "my_config"),
     ("lang", "en"),
     ("tag", "style"),
-    ("id", _ANY_ID),
+    ("id", ANY_ID),
 )
 """What to write into a text whose name holds a word."""
 _NUMBERS = {"seed": 42, "duration": 5}
@@ -122,6 +123,8 @@ def _number(arm: Any, name: str, spec: Spec) -> Any:
 def toml(value: Any) -> str:
     """A value as TOML, on one line."""
     match value:
+        case date():
+            return str(value)
         case Mapping():
             return "{" + ", ".join(f"{_key(key)} = {toml(each)}" for key, each in value.items()) + "}"
         case list() | tuple():

@@ -13,7 +13,7 @@ from runway_watch.sidecar import JobTable
 Path = tuple[str | int, ...]
 
 _SHOWN = 60
-_KINDS: dict[object, str] = {
+KINDS: dict[object, str] = {
     str: "text",
     int: "a whole number",
     float: "a number",
@@ -82,7 +82,7 @@ def describe(hint: Any) -> str:
 def _describe_arm(hint: Any) -> str:
     if shapes.item(hint) is not None:
         return "a list"
-    return _KINDS.get(hint, "a table")
+    return KINDS.get(hint, "a table")
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -3,10 +3,8 @@
 It is told from what admission itself found, and by the code that makes the request.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from runway_watch import catalogue, drops
@@ -82,9 +80,7 @@ def of(findings: Findings) -> Effective | None:
 
 def plain(value: Any) -> str:
     """A value as it might stand in a sidecar, long texts cut."""
-    if isinstance(value, date):
-        return str(value)
-    return json.dumps(_cut(value), ensure_ascii=False, default=str)
+    return catalogue.toml(_cut(value))
 
 
 def _of_kind(asked: Asked) -> str:

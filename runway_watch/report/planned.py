@@ -177,7 +177,7 @@ def _moment(moment: float, zone: tzinfo) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A length of time, as precisely as a person wants it."""
+    """How long, as precisely as anybody can foresee it."""
     if seconds < 120:
         return f"{max(0, round(seconds))} s"
     minutes = round(seconds / 60)

@@ -1,7 +1,8 @@
 """What a stand-in is like: guarantees that it binds to loopback only. Standard library only."""
 
-import ipaddress
 from dataclasses import dataclass
+
+from runway_watch.hosts import is_this_machine
 
 DEFAULT_KEY = "key_" + "0" * 128
 API_VERSION = "2024-11-06"
@@ -40,12 +41,5 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.host != "localhost" and not _is_loopback(self.host):
+        if not is_this_machine(self.host):
             raise ValueError(f"the simulator answers on loopback only, not on {self.host!r}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
