@@ -6,6 +6,13 @@ MOST_SIDE = 8000
 """More was refused in older docs of Runway's, and no model makes use of as many."""
 
 
+MOST_PIXELS = 100_000_000
+"""Of what is converted: decoded whole they take 400 MB, and as much again when they are turned."""
+
+MOST_JPEG_PIXELS = 500_000_000
+"""A JPEG is decoded at an eighth, a quarter or half of its size."""
+
+
 def within(size: tuple[int, int], most: int = MOST_SIDE) -> tuple[int, int]:
     """Sides in the same proportion, none of them longer than `most`."""
     factor = min(1.0, most / max(size))
@@ -21,10 +28,11 @@ def canvas(size: tuple[int, int], shape: str) -> tuple[int, int]:
     return wide * times, high * times
 
 
-def padded(size: tuple[int, int], shape: str) -> tuple[int, int]:
-    """What a picture of this size becomes; one that would be too large is made smaller before."""
-    small = within(size)
-    sides = canvas(small, shape)
-    if max(sides) <= MOST_SIDE:
-        return sides
-    return canvas(within(small, max(small) * MOST_SIDE // max(sides)), shape)
+def padding(size: tuple[int, int], shape: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How large a picture is made to be padded to a shape, and what it becomes."""
+    inner = within(size)
+    outer = canvas(inner, shape)
+    if max(outer) > MOST_SIDE:
+        inner = within(inner, max(inner) * MOST_SIDE // max(outer))
+        outer = canvas(inner, shape)
+    return inner, outer

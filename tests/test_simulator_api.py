@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from runway_watch.simulator import Settings, Simulator
-from runway_watch.simulator.threaded import in_thread
+from tests.threaded import in_thread
 
 HEADERS = {"X-Runway-Version": "2024-11-06"}
 

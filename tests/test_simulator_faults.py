@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from runway_watch.simulator import Settings, Simulator
-from runway_watch.simulator.threaded import in_thread
+from tests.threaded import in_thread
 
 BODY = {"model": "gen4_image", "promptText": "x", "ratio": "1280:720"}
 

@@ -11,17 +11,20 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import quote
 
 import httpx
 
+from runway_watch import USER_AGENT
 from runway_watch.api import answers, records
 from runway_watch.api.addresses import check_base_url, is_api_path, is_plain
 from runway_watch.api.trouble import CAUGHT, api_errors
 from runway_watch.errors import AnswerLost, ConfigError, Denied, NotFound, Rejected
 from runway_watch.masking import conceal
+
+API_VERSION = "2024-11-06"
+"""The version of the API that is spoken, as Runway dates it."""
 
 _UNREADABLE: tuple[type[Exception], ...] = (*CAUGHT, AnswerLost)
 
@@ -50,8 +53,6 @@ class Api:
     Args:
         base_url: `https://...`, or `http://` on loopback.
         key: the API secret; None as long as there is none.
-        version: of the API, as Runway dates it.
-        user_agent: how we name ourselves.
         patience: how long to wait.
 
     Raises:
@@ -63,15 +64,13 @@ class Api:
         *,
         base_url: str,
         key: str | Secret | None,
-        version: str = "2024-11-06",
-        user_agent: str = "runway-watch",
         patience: Patience | None = None,
     ) -> None:
         self._base_url = check_base_url(base_url)
         self.use(key)
         headers = {
-            "X-Runway-Version": version,
-            "User-Agent": user_agent,
+            "X-Runway-Version": API_VERSION,
+            "User-Agent": USER_AGENT,
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
@@ -97,9 +96,7 @@ class Api:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

@@ -10,11 +10,11 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
 from typing import BinaryIO, Self
 
 import httpx
 
+from runway_watch import USER_AGENT
 from runway_watch.api.addresses import is_allowed
 from runway_watch.api.multipart import Form, form
 from runway_watch.api.pace import Pace, Pacing, paced
@@ -48,17 +48,14 @@ class Courier:
 
     Args:
         allow_http: plain http to this machine is fine; only for a stand-in of the API on loopback.
-        user_agent: how we name ourselves.
         pacing: the least speed of a transfer.
     """
 
-    def __init__(
-        self, *, allow_http: bool = False, user_agent: str = "runway-watch", pacing: Pacing | None = None
-    ) -> None:
+    def __init__(self, *, allow_http: bool = False, pacing: Pacing | None = None) -> None:
         self._allow_http = allow_http
         self._pacing = pacing or Pacing()
         self._client = httpx.AsyncClient(
-            headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             timeout=TIMEOUTS,
             verify=httpx.create_ssl_context(),  # $SSL_CERT_FILE counts here too; proxies and .netrc do not
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
@@ -70,9 +67,7 @@ class Courier:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

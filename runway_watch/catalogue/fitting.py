@@ -13,7 +13,7 @@ from runway_watch.catalogue import media, ratio, words
 from runway_watch.catalogue.published import Node
 from runway_watch.catalogue.words import Problem
 from runway_watch.job import MediaFacts
-from runway_watch.sides import padded
+from runway_watch.sides import padding
 
 Fit = Literal["crop", "pad", "refuse"]
 
@@ -70,7 +70,7 @@ def fitted(
             problems.append(Problem(node.path, _refused(node.value, found, (wanted, lost), fit, allowed)))
         elif fit == "pad":
             pads[node.value] = shape = spelled(wanted)
-            width, height = padded((found.width or 0, found.height or 0), shape)
+            _, (width, height) = padding((found.width or 0, found.height or 0), shape)
             known[node.value] = replace(found, width=width, height=height)
         else:
             cropped[node.value] = lost

@@ -140,10 +140,8 @@ class Daemon:
         ledger = stack.enter_context(opening(self._ledger_url))
         clerk = Clerk(ledger, self._break)
         stack.callback(_close, clerk)
-        read_key, agent = partial(self._key, settings), f"runway-watch/{__version__}"
-        api = await stack.enter_async_context(
-            Api(base_url=settings.api.base_url, key=await read_key(), user_agent=agent)
-        )
+        read_key = partial(self._key, settings)
+        api = await stack.enter_async_context(Api(base_url=settings.api.base_url, key=await read_key()))
         courier = await stack.enter_async_context(Courier(allow_http=settings.api.is_loopback))
         bench = Bench.furnished(
             settings,

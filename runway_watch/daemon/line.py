@@ -7,8 +7,9 @@ is the request sent, once.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
@@ -59,10 +60,10 @@ class Line:
         """
         now, roots, ledger = clock.now(), self._bench.keeper.there, self._bench.ledger
         async for job, call, uris in self._gate.turn(now=now, sending=self._at(State.SUBMITTING)):
-            self._start(job, call, self._sending(job, call, uris))
+            self._start(job, call, partial(self._work.send, job, call, uris))
         for job, call in await self._bench.clerk(ledger.due, at=now, roots=roots):
             if self._is_free(call) and self._may_go_on(call, now):
-                self._start(job, call, self._next_stage(job, call))
+                self._start(job, call, partial(self._work.stage, job, call))
         due = await self._bench.clerk(ledger.next_due, after=now, roots=roots)
         ends = self._bench.keeper.next_end(after=now)
         return min((moment for moment in (due, ends) if moment is not None), default=None)
@@ -145,12 +146,6 @@ class Line:
 
     # -- the stages ------------------------------------------------------------------------------------
 
-    def _next_stage(self, job: Job, call: Generation) -> Stage:
-        return lambda: self._work.stage(job, call)
-
-    def _sending(self, job: Job, call: Generation, uris: Mapping[str, str]) -> Stage:
-        return lambda: self._work.send(job, call, uris)
-
     def _start(self, job: Job, call: Generation, stage: Stage) -> None:
         key = key_of(call)
         self._stages[key] = call.state
@@ -189,7 +184,7 @@ class Line:
             if job.root not in self._bench.keeper.there:  # it was only asked about: its files come later
                 return
             self._stages[key_of(call)] = call.state
-            stage = self._next_stage(job, call)
+            stage = partial(self._work.stage, job, call)
 
     async def _learn(self, job: Job, before: Generation, call: Generation, outcome: Outcome) -> None:
         """Let holds, prices and sizes follow what has been committed."""

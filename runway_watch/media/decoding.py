@@ -1,6 +1,6 @@
 """Decodes a picture to its end where that is cheap, one at a time, to see that it is sound.
 
-The only user of Pillow. What a decode will take is estimated from the header before Pillow sees the
+What a decode will take is estimated from the header before Pillow sees the
 file, and a picture that would take more than `MOST_MEMORY` is not tried.
 """
 

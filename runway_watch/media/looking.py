@@ -14,12 +14,10 @@ from runway_watch.media.containers import has_video_track
 from runway_watch.media.headers import read_header
 from runway_watch.media.sniff import HEAD, ISO_FAMILY, TYPES, Sniffed, extension_fits, sniff
 from runway_watch.media.wholeness import is_whole
+from runway_watch.sides import MOST_JPEG_PIXELS, MOST_PIXELS
 
 MAX_PIXELS = 89_478_485
 """More is a decompression bomb to Pillow (Image.MAX_IMAGE_PIXELS), and far above what a model takes."""
-
-_MOST_PIXELS = {".jpg": 500_000_000}
-"""Of what can be made smaller while it is decoded; of anything else it is 100 million."""
 
 
 def look(file: BinaryIO, *, name: str, size: int, convert: bool = False) -> MediaFacts:
@@ -38,7 +36,8 @@ def look(file: BinaryIO, *, name: str, size: int, convert: bool = False) -> Medi
     """
     _check_size(name, size)
     kind, extension, mime = _agreed(file, name, size, DROPPABLE if convert else MEDIA_SUFFIXES)
-    most = _MOST_PIXELS.get(extension, 100_000_000) if convert else MAX_PIXELS
+    convertible = MOST_JPEG_PIXELS if extension == ".jpg" else MOST_PIXELS
+    most = convertible if convert else MAX_PIXELS
     sides = _sides(file, name, (extension, size), most) if kind == "image" else None
     return MediaFacts(kind, extension, mime, size, *(sides or ()))
 

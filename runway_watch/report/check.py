@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from runway_watch import __version__, catalogue, inotify, mounts
+from runway_watch import catalogue, inotify, mounts
 from runway_watch.api import Account, Api
 from runway_watch.config import Settings, WatchSettings, read_key
 from runway_watch.errors import ApiError, ConfigError, Denied, LedgerError
@@ -163,7 +163,7 @@ def _is_there(path: Path) -> bool:
 async def _account(settings: Settings, key: SecretStr) -> list[Line]:
     url = settings.api.base_url
     try:
-        async with Api(base_url=url, key=key, user_agent=f"runway-watch/{__version__}") as api:
+        async with Api(base_url=url, key=key) as api:
             account = await api.organization()
     except Denied:
         return [_bad("account", f"{url} does not accept the key: is it of this API, and not revoked?")]

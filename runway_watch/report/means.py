@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
-from runway_watch import __version__, api, clock
+from runway_watch import api, clock
 from runway_watch.config import Settings, read_key
 from runway_watch.daemon.account import KEPT, slots
 from runway_watch.errors import ApiError, ConfigError, Denied
@@ -59,10 +59,7 @@ def ask(settings: Settings, ledger: Ledger, environment: Mapping[str, str]) -> M
 
 
 async def _organization(settings: Settings, key: SecretStr) -> api.Account:
-    agent = f"runway-watch/{__version__}"
-    async with api.Api(
-        base_url=settings.api.base_url, key=key, user_agent=agent, patience=PATIENCE
-    ) as runway:
+    async with api.Api(base_url=settings.api.base_url, key=key, patience=PATIENCE) as runway:
         return await runway.organization()
 
 

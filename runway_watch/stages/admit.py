@@ -17,7 +17,7 @@ from runway_watch.letters import STEERING
 from runway_watch.settle import Sight
 from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.stages.asking import ask, blaming, varied
-from runway_watch.stages.desk import NO_OPERATION, Candidate, Desk, Findings, Waits
+from runway_watch.stages.desk import NO_PICTURE, Candidate, Desk, Findings, Waits
 from runway_watch.stages.inspecting import (
     Unsettled,
     fit,
@@ -98,7 +98,7 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
     if group.media is None and any(
         catalogue.awaits_media(asked.operation, each, tag=tag) for each in wanted.each
     ):
-        return Waits(NO_OPERATION, still=True)
+        return Waits(NO_PICTURE, still=True)
     with findings.noting():
         look_at_references(candidate.folder, wanted.each, desk, findings)
     resolve = partial(

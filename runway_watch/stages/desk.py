@@ -17,7 +17,7 @@ from runway_watch.sidecar import JobTable, Sidecar
 from runway_watch.spool import Spool
 from runway_watch.stages.asking import Asked
 
-NO_OPERATION = "waits for its picture"
+NO_PICTURE = "waits for its picture"
 
 Reading = Callable[[str], AbstractContextManager[BinaryIO]]
 """Opens a file by its path; Refusal when it is not there or no plain file."""

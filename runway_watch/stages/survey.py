@@ -10,7 +10,7 @@ from runway_watch.drops import Group, join
 from runway_watch.errors import Refusal, SpoolError
 from runway_watch.settle import Sight, Watched
 from runway_watch.spool import Listing, Spool, scan
-from runway_watch.stages.desk import NO_OPERATION, Candidate
+from runway_watch.stages.desk import NO_PICTURE, Candidate
 from runway_watch.stages.presets import seen_defaults
 
 UNSUPPORTED = "unsupported: "
@@ -82,7 +82,7 @@ def _compare(candidate: Candidate, known: Known, found: Survey) -> None:
     before = known.still.get(first)
     if before == candidate:
         found.known.still[first] = before
-        found.wait(candidate.folder, candidate.group, NO_OPERATION)
+        found.wait(candidate.folder, candidate.group, NO_PICTURE)
     else:
         found.candidates.append(candidate)
 

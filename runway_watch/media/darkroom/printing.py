@@ -15,13 +15,7 @@ from runway_watch.media.darkroom.coding import Work, coded
 from runway_watch.media.darkroom.trouble import Heavy, Strange
 from runway_watch.media.exif import ORIENTATION
 from runway_watch.media.headers import read_header
-from runway_watch.sides import MOST_SIDE, canvas, within
-
-_MOST_PIXELS = 100_000_000
-"""Decoded whole they take 400 MB, and as much again when they are turned."""
-
-_MOST_JPEG_PIXELS = 500_000_000
-"""A JPEG is decoded at an eighth, a quarter or half of its size."""
+from runway_watch.sides import MOST_JPEG_PIXELS, MOST_PIXELS, MOST_SIDE, padding, within
 
 _FORMATS = {
     ".heic": "HEIF",
@@ -81,7 +75,7 @@ def _load(file: BinaryIO, extension: str, memory: int) -> Work:
     except UnidentifiedImageError:
         raise Strange(f"it is no {kind} of a sort that is known here") from None
     pixels = picture.width * picture.height
-    if pixels > (_MOST_JPEG_PIXELS if kind == "JPEG" else _MOST_PIXELS):
+    if pixels > (MOST_JPEG_PIXELS if kind == "JPEG" else MOST_PIXELS):
         raise Heavy(f"{picture.width} x {picture.height} pixels")
     work = Work(picture)
     if kind == "JPEG":
@@ -139,12 +133,8 @@ def _fit_in(work: Work) -> None:
 
 def _pad(work: Work, shape: str) -> None:
     """Black around it, and through it where it is transparent."""
-    picture = work.picture
-    width, height = canvas(picture.size, shape)
-    if max(width, height) > MOST_SIDE:
-        factor = MOST_SIDE / max(width, height)
-        picture = picture.resize(within(picture.size, int(max(picture.size) * factor)))
-        width, height = canvas(picture.size, shape)
+    inner, (width, height) = padding(work.picture.size, shape)
+    picture = work.picture if inner == work.picture.size else work.picture.resize(inner)
     ground = Image.new("RGB", (width, height))
     at = (width - picture.width) // 2, (height - picture.height) // 2
     ground.paste(picture, at, picture.getchannel("A") if picture.mode == "RGBA" else None)
