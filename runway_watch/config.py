@@ -184,6 +184,15 @@ class Settings(_Table):
     schedule: ScheduleSettings = ScheduleSettings()
     log: LogSettings = LogSettings()
 
+    @property
+    def roots(self) -> frozenset[str]:
+        """The roots of all watches."""
+        return frozenset(str(watch.root) for watch in self.watch)
+
+    def watch_of(self, root: str | Path) -> WatchSettings | None:
+        """The watch of a root; None for one that is not in the configuration any more."""
+        return next((watch for watch in self.watch if str(watch.root) == str(root)), None)
+
     @field_validator("poll")
     @classmethod
     def _polite(cls, poll: PollSettings, known: ValidationInfo) -> PollSettings:

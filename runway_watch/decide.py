@@ -239,6 +239,13 @@ def verdict_of(job: Job, generations: Sequence[Generation]) -> Verdict | None:
     return replace(found[0], retryable=may_work)
 
 
+def ended(verdict: Verdict | None) -> State:
+    """The state of what is over, by the verdict on it."""
+    if verdict is None:
+        return State.DONE
+    return State.CANCELLED if verdict.code == CANCELLED else State.FAILED
+
+
 def is_open(generation: Generation) -> bool:
     """Whether its last paid call has no known end, and is not counted among those in doubt already."""
     has_no_end = generation.submitted_at is not None and generation.ended_at is None

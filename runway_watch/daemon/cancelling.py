@@ -13,7 +13,7 @@ from runway_watch.api import Task
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.filing import file_away
 from runway_watch.daemon.moves import insist
-from runway_watch.decide import STAGE_OF, Move, fail
+from runway_watch.decide import CANCELLED, STAGE_OF, Move, fail
 from runway_watch.errors import ApiError, LostUpdate, NotFound
 from runway_watch.job import Generation, Job, Place, State, Verdict, asked
 from runway_watch.records import charged
@@ -106,7 +106,7 @@ async def _end_at_runway(bench: Bench, job: Job, call: Generation) -> Move | Non
 
 
 def _cancelled(stage: str, hint: str, facts: Mapping[str, Any]) -> Move:
-    verdict = Verdict(stage, "cancelled", "It was cancelled by a person.", hint=hint)
+    verdict = Verdict(stage, CANCELLED, "It was cancelled by a person.", hint=hint)
     return fail(verdict, now=clock.now(), facts=facts)
 
 

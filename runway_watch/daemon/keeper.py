@@ -52,7 +52,7 @@ class Keeper:
         self._account, self._purser = account, purser
         self._open: dict[tuple[str, str], Hold] = {}
         self._changing = asyncio.Lock()
-        self._roots = frozenset(str(watch.root) for watch in settings.watch)
+        self._roots = settings.roots
         self.away = dict.fromkeys(self._roots, "it has not been looked at yet")
         """Roots that are not there, or not in order, and why. Nothing is done below them."""
         self.ways = Ways(settings.retry)

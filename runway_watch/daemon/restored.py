@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from runway_watch import catalogue, clock, drops
-from runway_watch.decide import CANCELLED
+from runway_watch.decide import ended
 from runway_watch.job import DROPPABLE, Generation, Input, Job, Output, Place, Reference, State, Verdict
 from runway_watch.ledger.restoring import Restored
 from runway_watch.records import Record
@@ -41,7 +41,7 @@ def restored(record: Record, root: Path, place: Place, listing: Listing, name: s
         place=place,
         target=None,
         target_name=None,
-        state=_state(verdict),
+        state=ended(verdict),
         operation=record.operation,
         model=", ".join(dict.fromkeys(_model(record, told) for told in record.generation or [Call()])),
         params=record.request,
@@ -83,7 +83,7 @@ def _call(job: Job, n: int, told: Call, record: Record, listing: Listing) -> Gen
     if state is State.DONE and not outputs and (told.code or told.failure_code):  # another one worked
         failed = Verdict("poll", "task.internal", "It failed.", failure_code=told.failure_code)
         verdict = told.verdict or failed
-        state = State.CANCELLED if verdict.code == CANCELLED else State.FAILED
+        state = ended(verdict)
     # What has outputs has come to an end, even if nobody knows when.
     seconds = 0.0 if told.seconds is None and outputs else told.seconds
     return Generation(
@@ -117,12 +117,6 @@ def _outputs(job: Job, n: int, told: Call, listing: Listing) -> Iterator[Output]
         if _EXTENSION.fullmatch(extension):
             size = listing.files[name].size if name in listing.files else 0
             yield Output(f".{job.id}-{n}-{k}.part", extension, sha256, size)
-
-
-def _state(verdict: Verdict | None) -> State:
-    if verdict is None:
-        return State.DONE
-    return State.CANCELLED if verdict.code == "cancelled" else State.FAILED
 
 
 def _inputs(record: Record, listing: Listing, name: str) -> tuple[Input, ...]:

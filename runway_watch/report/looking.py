@@ -52,7 +52,7 @@ def of_job(job: Job, settings: Settings) -> tuple[Effective, str]:
 
 def _as_it_is_now(job: Job, settings: Settings) -> Effective | None:
     """What would be made of the job's files today; None where nobody can tell."""
-    watch = next((watch for watch in settings.watch if str(watch.root) == job.root), None)
+    watch = settings.watch_of(job.root)
     if watch is None:
         return None
     spool, findings = Spool(Path(job.root)), Findings()

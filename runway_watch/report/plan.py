@@ -140,7 +140,7 @@ class _Planner:
 
     def _queue(self, gone: Collection[str]) -> list[Line]:
         """What has not been submitted, but for what nobody looks after any more."""
-        roots = {str(watch.root) for watch in self._settings.watch}
+        roots = self._settings.roots
         lines = self._lines(State.READY, State.UPLOADING)
         ours = (line for line in lines if line.job.root in roots and line.job.id not in gone)
         return _in_turn(sorted(ours, key=lambda line: (line.job.accepted_at, line.call.n)))

@@ -222,7 +222,7 @@ def like_of(
     Args:
         but: the id of the job that it would be.
     """
-    roots = {str(watch.root) for watch in settings.watch}
+    roots = settings.roots
     like = ledger.like(job.wish, but=but, at=call.due_at, roots=roots)
     if like is None:
         return None

@@ -109,7 +109,7 @@ def _anew(
 def _as_it_lies(bid: _Bid, before: Sequence[Generation], ledger: Ledger, settings: Settings) -> _Bid:
     """What it would cost with its files as they are now: somebody may have mended them."""
     was = bid.job
-    watch = next((watch for watch in settings.watch if str(watch.root) == was.root), None)
+    watch = settings.watch_of(was.root)
     if watch is None:
         return replace(bid, price=0, why=f"{was.root} is not in the configuration any more")
     spool = Spool(watch.root)

@@ -44,7 +44,7 @@ def around(
     job: Job, call: Generation, ledger: Ledger, settings: Settings, *, is_running: bool, zone: tzinfo
 ) -> Around:
     """What a job depends on, and the generation that it stands with, from the ledger."""
-    roots = [str(watch.root) for watch in settings.watch]
+    roots = settings.roots
     leader = ledger.job(job.duplicate_of) if job.duplicate_of is not None else None
     now = clock.now()
     traffic = ledger.traffic(at=now, roots=roots).get(call.model, {})

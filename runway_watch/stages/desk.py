@@ -92,7 +92,7 @@ class Desk:
     @classmethod
     def at(cls, place: Place, spool: Spool, settings: Settings, *, now: float) -> Self:
         """The desk at one of a watch's four folders."""
-        watch = next((watch for watch in settings.watch if watch.root == spool.root), None)
+        watch = settings.watch_of(spool.root)
         return cls(
             root=str(spool.root),
             place=place,
