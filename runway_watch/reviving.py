@@ -37,7 +37,7 @@ def revive(job: Job, calls: Sequence[Generation], *, was: Job, before: Sequence[
         job, calls: what admission made of the files now.
         was, before: what the ledger says of them.
     """
-    if files_of(job) == files_of(was) and any(is_paid_for(old) for old in before):
+    if files_of(job) == files_of(was) and any(is_paid_for(old) or _has_failed(old) for old in before):
         return resume(_where(job, was), before, at=calls[0].due_at)
     job = replace(job, id=was.id, dropped_as=was.dropped_as, accepted_at=was.accepted_at, sweeps=was.sweeps)
     calls = [replace(call, job=was.id) for call in calls]
@@ -76,6 +76,11 @@ def is_paid_for(generation: Generation) -> bool:
     """Whether what failed has a result at Runway that only has to be fetched."""
     verdict = generation.verdict
     return generation.task_id is not None and verdict is not None and verdict.stage == "collect"
+
+
+def _has_failed(generation: Generation) -> bool:
+    """Whether it was paid for and has failed, and nobody could know that yet: its siblings are at work."""
+    return generation.state is State.RETIRING and generation.tries > 0
 
 
 def _same(
@@ -119,7 +124,7 @@ def _resumed(old: Generation, *, at: float, swept: bool) -> Generation:
     """How one goes on that asks for what it asked for."""
     if is_paid_for(old):
         return _fetched(old, at=at)
-    if swept and old.verdict is not None and not old.verdict.retryable:
+    if _has_failed(old) or (swept and old.verdict is not None and not old.verdict.retryable):
         return replace(old, state=State.RETIRING, due_at=at)
     afresh = Generation(old.job, old.n, State.READY, old.asks, old.prepared, old.model, old.price, due_at=at)
     return _with_costs(afresh, [old])

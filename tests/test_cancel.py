@@ -27,6 +27,7 @@ def cancelled(site: Site, name: str = "cat", *, seconds: float = 3) -> dict[str,
     said = site.cli("cancel", str(site.root / "processing" / f"{name}.png"))
     assert said.returncode == 0, said
     eventually(lambda: f"{name}.error.toml" in site.files("failed"), seconds=seconds)
+    eventually(lambda: f"{name}.held.toml" not in site.files("processing"), what="it is held no more")
     record = site.record("failed", f"{name}.error.toml")
     assert (record["code"], record["status"]) == ("cancelled", "failed")
     return record

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -156,21 +157,22 @@ def test_nothing_is_told_after_the_end(inbox: Path) -> None:
 # -- deafness -----------------------------------------------------------------------------------------------
 
 
-def descriptors() -> list[str]:
+def descriptors() -> Counter[str]:
     """What this process has open of what a watcher takes."""
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # that of this very look is gone already
             found.append(str(descriptor.readlink()))
-    return sorted(name for name in found if name.startswith(("pipe:", "anon_inode:inotify")))
+    return Counter(name for name in found if name.startswith(("pipe:", "anon_inode:inotify")))
 
 
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Threads and descriptors are given back."""
-    before = set(threading.enumerate()), descriptors()
+    threads, opened = set(threading.enumerate()), descriptors()  # of an earlier test some may end meanwhile
     yield
-    eventually(lambda: (set(threading.enumerate()), descriptors()) == before, what="all given back")
+    eventually(lambda: set(threading.enumerate()) <= threads, what="all threads have ended")
+    eventually(lambda: descriptors() <= opened, what="all is closed")
 
 
 def end(thread: threading.Thread) -> None:

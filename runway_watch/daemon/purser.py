@@ -41,7 +41,7 @@ class Purser:
         return {"price": await self._clerk(self._ledger.most, job), "usual": usual}
 
     async def together(self, job_id: str) -> int | None:
-        """What a job has cost, and the most that what is to be sent of it may cost on top of that.
+        """The most that a job may cost: what was spent on it, and all that was not sent yet.
 
         None where the price of one is not known.
         """
@@ -49,9 +49,10 @@ class Purser:
         if found is None:
             return None
         job, calls = found
-        unsent = [asked(job, call) for call in calls if call.state in (State.READY, State.UPLOADING)]
-        prices = [await self._clerk(self._ledger.most, each) for each in unsent]
-        return total([await self._clerk(self._ledger.spent, job_id), *prices])
+        spent = await self._clerk(self._ledger.spent, job_id)
+        waits = (State.READY, State.UPLOADING)
+        unsent = [asked(job, call) for call in calls if call.state in waits or call.n not in spent]
+        return total([*spent.values(), *[await self._clerk(self._ledger.most, each) for each in unsent]])
 
     async def learn(self, job: Job, call: Generation) -> None:
         """Remember what Runway said that a call may cost."""

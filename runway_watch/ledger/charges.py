@@ -43,16 +43,17 @@ class Charges(Database):
         with self._reading() as db:
             return Purse(*(db.scalar(query) or 0 for query in queries))
 
-    def spent(self, job_id: str) -> int:
-        """What the paid calls of a job have cost or may have cost, since a person last had a say in it.
+    def spent(self, job_id: str) -> Mapping[int, int]:
+        """What each generation of a job has cost or may have cost, since a person last had a say in it.
 
         Who puts a job back to work, or lets a call in doubt go on, has been told what that may cost.
         """
         told = (history.c.job == job_id) & ((history.c.n == 0) | (history.c.event == "release"))
         since = select(func.max(history.c.at)).where(told).scalar_subquery()
-        query = select(func.sum(_COUNTS)).where(charges.c.job == job_id, charges.c.at >= since)
+        its = (charges.c.job == job_id) & (charges.c.at >= since)
+        query = select(charges.c.n, func.sum(_COUNTS)).where(its).group_by(charges.c.n)
         with self._reading() as db:
-            return db.scalar(query) or 0
+            return {n: cost for n, cost in db.execute(query)}  # noqa: C416 - rows are no pairs to mypy
 
     def begun_between(self, since: float, until: float, *, but: Generation) -> dict[str, int]:
         """Other paid calls that may have changed the account between two looks at it."""

@@ -56,9 +56,9 @@ class Queue(Queries):
             return db.scalar(query) or 0
 
     def begun(self, job_ids: Collection[str]) -> set[str]:
-        """Those of these jobs one of whose generations is at Runway, was there, or has brought something."""
+        """Those of these jobs one of whose generations is at Runway, or has brought something."""
         row = generations.c
-        has_some = (row.state == "retiring") & ((func.json_array_length(row.outputs) > 0) | (row.tries > 0))
+        has_some = (row.state == "retiring") & (func.json_array_length(row.outputs) > 0)
         in_doubt = (row.state == "held") & (jobs.c.state != "held")  # nobody has been told of it yet
         is_begun = row.state.in_(["submitting", "running", "collecting"]) | has_some | in_doubt
         query = select(row.job).join(jobs, jobs.c.id == row.job)
