@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from runway_watch import clock, drops, log
+from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.doubts import post_record
 from runway_watch.daemon.moves import insist
@@ -72,10 +72,8 @@ async def _aim(bench: Bench, job: Job, calls: Sequence[Generation], *, after: in
     if job.target is target:
         return job
     outputs = endings(calls) if target is Place.DONE else {}
-    suffixes = [item.suffix for item in job.inputs] + list(outputs)
-    wanted = drops.safe(job.dropped_as)
     spool = bench.spool(job)
-    name = await spool.hands(spool.free_name, target, job.folder, wanted, suffixes, after=after)
+    name = await spool.hands(spool.name_for, job, target, job.dropped_as, outputs=outputs, after=after)
     return await bench.clerk.insist(bench.ledger.aim, job, target=target, name=name)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 
-from runway_watch import clock, drops
+from runway_watch import clock
 from runway_watch.config import WatchSettings
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import tell_shared
@@ -152,13 +153,8 @@ class Inbox:
 
     def _aim(self, job: Job, taken: Names) -> Job:
         target = Place.FAILED if job.state is State.RETIRING else Place.PROCESSING
-        suffixes = [item.suffix for item in job.inputs]
-        wanted, after = drops.safe(job.name), 0
-        while True:
-            name = self.spool.free_name(target, job.folder, wanted, suffixes, after=after)
-            if (job.folder, target, name) not in taken:
-                break
-            after += 1
+        names = (self.spool.name_for(job, target, job.name, after=after) for after in count())
+        name = next(name for name in names if (job.folder, target, name) not in taken)
         taken.add((job.folder, target, name))
         return replace(job, target=target, target_name=name)
 

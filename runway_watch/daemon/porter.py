@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from runway_watch import clock, drops
+from runway_watch import clock
 from runway_watch.daemon.bench import Bench
 from runway_watch.errors import LostUpdate, NameTaken, SpoolError
 from runway_watch.job import Job, Place, Verdict
@@ -51,8 +51,7 @@ def _carry(spool: Spool, job: Job) -> Carried:
 
 async def _aim_anew(bench: Bench, spool: Spool, job: Job) -> Job:
     """Another name, for the one that was free when it was chosen has been taken by somebody."""
-    suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.name)
-    name = await spool.hands(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
+    name = await spool.hands(spool.name_for, job, Place.PROCESSING, job.name)
     return await bench.clerk.insist(bench.ledger.aim, job, target=Place.PROCESSING, name=name)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import asdict, replace
 from functools import partial
 
-from runway_watch import clock, drops, log
+from runway_watch import clock, log
 from runway_watch.daemon.bench import Bench
 from runway_watch.daemon.following import tell_shared
 from runway_watch.daemon.guard import guarded
@@ -104,8 +104,7 @@ async def _bring_back(bench: Bench, was: Job) -> bool:
 
 async def _return(bench: Bench, spool: Spool, revived: Revived, *, was: Job) -> None:
     job = revived.job
-    suffixes, wanted = [item.suffix for item in job.inputs], drops.safe(job.dropped_as)
-    name = await spool.hands(spool.free_name, Place.PROCESSING, job.folder, wanted, suffixes)
+    name = await spool.hands(spool.name_for, job, Place.PROCESSING, job.dropped_as)
     back = replace(revived, job=replace(job, target=Place.PROCESSING, target_name=name))
     now, roots = clock.now(), set(bench.spools)
     job = await bench.clerk(bench.ledger.readmit, back, was=was, at=now, roots=roots)

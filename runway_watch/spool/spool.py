@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from runway_watch.drops import RECORDS, SIDECAR, join, numbered
+from runway_watch.drops import RECORDS, SIDECAR, join, numbered, safe
 from runway_watch.errors import OutputGone, Refusal, SpoolError
 from runway_watch.hands import Hands
 from runway_watch.job import DROPPABLE, Input, Job, Output, Place
@@ -97,6 +97,13 @@ class Spool:
         if found is None:
             self._be_at_home()
         return found
+
+    def name_for(
+        self, job: Job, place: Place, wanted: str, *, outputs: Iterable[str] = (), after: int = 0
+    ) -> str:
+        """The first name like `wanted` that a job's files, and these outputs, may have; as `free_name`."""
+        suffixes = [*(item.suffix for item in job.inputs), *outputs]
+        return self.free_name(place, job.folder, safe(wanted), suffixes, after=after)
 
     def free_name(
         self, place: Place, folder: str, wanted: str, suffixes: Iterable[str], *, after: int = 0
