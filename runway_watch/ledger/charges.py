@@ -30,18 +30,21 @@ class Charges(Database):
             looked_at: when the balance was asked for.
         """
         c = charges.c
-        today = select(func.sum(c.credits)).where(c.at >= day)
-        committed = select(func.sum(_COUNTS)).where(c.at >= day)
         is_open = c.credits.is_(None) & (~c.is_doubtful | (c.at >= day))
         later = (c.at >= looked_at) | c.answered_at.is_(None) | (c.answered_at >= looked_at)
-        queries = (
-            today,
+        sums = (
+            select(func.sum(c.credits)).where(c.at >= day),
             select(func.sum(c.reserved)).where(is_open),
-            committed,
+            select(func.sum(_COUNTS)).where(c.at >= day),
             select(func.sum(_COUNTS)).where(later),
         )
         with self._reading() as db:
-            return Purse(*(db.scalar(query) or 0 for query in queries))
+            return Purse(
+                *(
+                    found or 0
+                    for found in db.execute(select(*(each.scalar_subquery() for each in sums))).one()
+                )
+            )
 
     def spent(self, job_id: str) -> Mapping[int, int]:
         """What each generation of a job has cost or may have cost, since a person last had a say in it.

@@ -181,15 +181,20 @@ class Queries(Database):
 
     def next_due(self, *, after: float, roots: Collection[str]) -> float | None:
         """When the next row that waits for a moment becomes due; None when no row waits for one."""
-        found = []
+        row, first = generations.c, []
+        for state in (
+            "ready",
+            "uploading",
+            "running",
+            "collecting",
+            "retiring",
+        ):  # the index has each in order
+            waits = select(row.due_at).where(row.state == state, row.due_at > after)
+            if state != "running":
+                waits = waits.join(jobs).where(below(roots))
+            first.append(waits.order_by(row.due_at).limit(1).scalar_subquery())
         with self._reading() as db:
-            for state in ("ready", "uploading", "running", "collecting", "retiring"):
-                waits = select(generations.c.due_at).where(
-                    generations.c.state == state, generations.c.due_at > after
-                )
-                if state != "running":
-                    waits = waits.join(jobs).where(below(roots))
-                found.append(db.scalar(waits.order_by(generations.c.due_at).limit(1)))
+            found = db.execute(select(*first)).one()
         return min((due for due in found if due is not None), default=None)
 
     def in_state(self, state: State) -> list[tuple[Job, Generation]]:
