@@ -39,12 +39,8 @@ class Charges(Database):
             select(func.sum(_COUNTS)).where(later),
         )
         with self._reading() as db:
-            return Purse(
-                *(
-                    found or 0
-                    for found in db.execute(select(*(each.scalar_subquery() for each in sums))).one()
-                )
-            )
+            found = db.execute(select(*(each.scalar_subquery() for each in sums))).one()
+        return Purse(*(each or 0 for each in found))
 
     def spent(self, job_id: str) -> Mapping[int, int]:
         """What each generation of a job has cost or may have cost, since a person last had a say in it.

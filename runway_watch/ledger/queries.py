@@ -188,7 +188,7 @@ class Queries(Database):
             "running",
             "collecting",
             "retiring",
-        ):  # the index has each in order
+        ):  # each by its index
             waits = select(row.due_at).where(row.state == state, row.due_at > after)
             if state != "running":
                 waits = waits.join(jobs).where(below(roots))
