@@ -182,13 +182,7 @@ class Queries(Database):
     def next_due(self, *, after: float, roots: Collection[str]) -> float | None:
         """When the next row that waits for a moment becomes due; None when no row waits for one."""
         row, first = generations.c, []
-        for state in (
-            "ready",
-            "uploading",
-            "running",
-            "collecting",
-            "retiring",
-        ):  # each by its index
+        for state in ("ready", "uploading", "running", "collecting", "retiring"):
             waits = select(row.due_at).where(row.state == state, row.due_at > after)
             if state != "running":
                 waits = waits.join(jobs).where(below(roots))
