@@ -4,6 +4,7 @@ The key is no setting. It is read from where secrets live, and its type never sh
 """
 
 import os
+import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterable, Mapping
@@ -31,6 +32,9 @@ POLL_FLOOR = 5.0
 """Runway asks for no more than one poll of a task in 5 s (docs, guides)."""
 
 
+_HOST = re.compile(r"[^\s/:@?#\\]+")
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -42,6 +46,14 @@ class ApiSettings(_Table):
     key_file: str = ""
     allowed_media_hosts: tuple[str, ...] = ()
     strict_params: bool = True
+
+    @field_validator("allowed_media_hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [host for host in hosts if not _HOST.fullmatch(host)]
+        if strange:
+            raise ValueError(f"{strange[0]!r} is no host: write its name alone, such as cdn.example.com")
+        return hosts
 
     @property
     def is_loopback(self) -> bool:

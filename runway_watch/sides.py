@@ -6,6 +6,9 @@ MOST_SIDE = 8000
 """More was refused in older docs of Runway's, and no model makes use of as many."""
 
 
+MAX_PIXELS = 89_478_485
+"""More is a decompression bomb to Pillow (Image.MAX_IMAGE_PIXELS), and far above what a model takes."""
+
 MOST_PIXELS = 100_000_000
 """Of what is converted: decoded whole they take 400 MB, and as much again when they are turned."""
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from runwayml.types import VideoToAudioCreateParams, VideoToVideoCreateParams
 
-from runway_watch.catalogue import Operation, price, prices
+from runway_watch.catalogue import Operation, is_by_length, price, prices
+from runway_watch.job import MediaFacts
 
 VIDEO = {"prompt_text": "x", "prompt_image": "file:cat.png", "duration": 5}
 IMAGE = {"prompt_text": "x"}
@@ -118,3 +119,39 @@ def test_where_no_price_of_an_operation_is_published_there_is_none() -> None:
 def test_an_unconfirmed_price_says_so_and_a_published_one_says_nothing() -> None:
     assert "not confirmed" in price("image_to_video", {**VIDEO, "model": "kling3.0_pro"}).note
     assert price("image_to_video", {**VIDEO, "model": "gen4.5"}).note == ""
+
+
+def film(seconds: float) -> MediaFacts:
+    return MediaFacts("video", ".mp4", "video/mp4", 10_000, 1280, 720, seconds=seconds, fps=30.0)
+
+
+def test_a_film_that_is_referred_to_costs_as_much_as_what_comes_out_where_the_list_says_so_in_words() -> None:
+    asked = {"model": "hailuo3", "prompt_text": "x", "duration": 5, "resolution": "768p"}
+    assert price("text_to_video", asked).credits == 50
+    refers = {**asked, "reference_videos": [{"type": "video", "uri": "file:a.mp4"}]}
+    assert price("text_to_video", refers, {"file:a.mp4": film(10)}).credits == 150
+    assert price("text_to_video", refers, {"file:a.mp4": film(40)}).credits == 200
+    assert price("text_to_video", refers).credits == 200, "of a length that nobody knows"
+    assert is_by_length("text_to_video", refers)
+
+
+def test_how_many_frames_a_boost_adds_is_not_published() -> None:
+    asked = {"model": "magnific_video_upscaler_creative", "video_uri": "file:a.mp4", "resolution": "2k"}
+    assert price("video_upscale", asked, {"file:a.mp4": film(10)}).credits == 270
+    boosted = price("video_upscale", {**asked, "fps_boost": True}, {"file:a.mp4": film(10)})
+    assert (boosted.credits, boosted.is_known) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "depends"),
+    [
+        ("video_to_video", {"model": "klingO3_pro", "prompt_text": "x", "prompt_video": "file:a.mp4"}, True),
+        ("generate/audio", {"model": "auto", "speech": {"text": "x"}, "prompt_text": "x"}, True),
+        ("image_to_video", {"model": "kling_4", "prompt_text": "x", "prompt_image": "file:a.png"}, False),
+    ],
+)
+def test_where_no_price_is_published_it_may_depend_on_what_has_a_length(
+    operation: str, params: dict[str, Any], depends: bool
+) -> None:
+    assert not price(operation, params).is_known
+    assert is_by_length(operation, params) is depends

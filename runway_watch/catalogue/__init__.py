@@ -8,13 +8,14 @@ clock, no network, no files but the package's own.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runway_watch.catalogue import awaiting, media, prices, shapes
+from runway_watch.catalogue import awaiting, media, prices, published, shapes
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.coding import why_not
 from runway_watch.catalogue.fitting import Fit
 from runway_watch.catalogue.judging import Drop, refusal
 from runway_watch.catalogue.operations import DEFAULT_OPERATION, OPERATIONS, Operation, find
 from runway_watch.catalogue.prices import Price
+from runway_watch.catalogue.refining import shape_of
 from runway_watch.catalogue.resolving import Request, Unfolded, request
 from runway_watch.catalogue.resolving import unfold as _unfold
 from runway_watch.catalogue.sifting import LeftOut, Sifted, unknown
@@ -129,6 +130,9 @@ def unfold(
 
 
 def _not_served(operation: str) -> str:
+    if not operation:
+        of_sounds = [name for name, row in OPERATIONS.items() if "audio" in published.files(row.listed)[0]]
+        return f"nothing is asked for; what is done with a sound alone: {', '.join(of_sounds)}"
     near = nearest_name(operation, OPERATIONS)
     meant = f"; did you mean '{near}'?" if near else ""
     return f"{show(operation)} is not served{meant} (served: {', '.join(OPERATIONS)})"
@@ -154,7 +158,7 @@ def wire(operation: str, params: Mapping[str, Any], uris: Mapping[str, str]) -> 
 def takes(operation: str, params: Mapping[str, Any], name: str) -> bool:
     """Whether the model that complete parameters name has a parameter; False where nobody knows."""
     row = find(operation)
-    shape = None if row is None else shapes.shape_for(row.params, params)
+    shape = None if row is None else shape_of(row, params)
     return shape is not None and name in shapes.fields(shape)
 
 

@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runway_watch.catalogue import media, shapes, slots
+from runway_watch.catalogue import media, slots
 from runway_watch.catalogue.operations import Operation
+from runway_watch.catalogue.refining import shape_of
 
 
 def awaits(row: Operation, params: Mapping[str, Any], *, tag: str) -> bool:
     """Whether these parameters need, or speak of, a dropped file that is not there."""
     given = row.with_model(media.settle(params))
-    shape = shapes.shape_for(row.params, given) or shapes.shape_for(row.params, row.defaults)
+    shape = shape_of(row, given) or shape_of(row, row.defaults)
     if shape is None:
         return False
     found = [spot for kind in row.slots for spot in slots.spots(row, shape, kind, given)]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from runway_watch.catalogue import ratio, shapes
+from runway_watch.catalogue import ratio, rules, shapes
 from runway_watch.catalogue.operations import AUTO
 from runway_watch.catalogue.published import Spec
 
@@ -24,6 +24,10 @@ def fill(
         defaults: of the operation.
         spec: the model's published limits, if any.
     """
+    if rules.DRAFT in params:
+        return dict(params)
+    if (together := rules.shot_seconds(params)) is not None:
+        defaults = {**defaults, "duration": together}
     known = shapes.fields(shape)
     added = {
         name: _value(known[name], value, spec)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from runway_watch.catalogue import check, fitting, lengths, limits, media, published, shapes, words
+from runway_watch.catalogue import check, fitting, lengths, limits, media, published, rules, shapes, words
 from runway_watch.catalogue.fitting import Fit, Fitted
 from runway_watch.catalogue.operations import AUTO, Operation
 from runway_watch.catalogue.slots import Placement
@@ -37,13 +37,13 @@ def judge(
     row: Operation, shape: Any, placed: Placement, spec: published.Spec | None, drop: Drop, fit: Fitted
 ) -> list[Problem]:
     """All that is wrong with complete parameters."""
-    problems = [placed.problem] if placed.problem else []
-    problems += check.check(shape, placed.params, strict=drop.strict)
+    problems = check.check(shape, placed.params, strict=drop.strict)
     problems = [_lasting(problem, placed.params) for problem in problems]
     problems += _beyond_types(placed.params, spec, replace(drop, media=fit.media))
     problems += lengths.check(row.listed, placed.params, spec, fit.media) if spec else ()
     problems += fit.problems
-    return _once(_explain(row, problems, drop))
+    # What keeps the dropped file out stands where something else may be wrong as well.
+    return [*([placed.problem] if placed.problem else []), *_once(_explain(row, problems, drop))]
 
 
 def judge_unknown(row: Operation, placed: Placement, drop: Drop, fit: Fitted) -> list[Problem]:
@@ -85,6 +85,7 @@ def _beyond_types(params: Mapping[str, Any], spec: published.Spec | None, drop: 
     yield from media.check(params, spec, hosts=drop.hosts, names=[(drop.file or "").removeprefix(media.FILE)])
     if spec is not None:
         yield from limits.check(params, spec, drop.media)
+        yield from rules.check(params, spec)
 
 
 def _not_json(params: Mapping[str, Any]) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from typing import Any
 from runway_watch.catalogue import published, tariff
 from runway_watch.catalogue.operations import Operation
 from runway_watch.catalogue.published import Spec
-from runway_watch.catalogue.traits import Facts, Traits, measure
+from runway_watch.catalogue.traits import Facts, Traits, has_length, measure
 
 _MEDIA = ("file:", "https:", "runway:")
 _NOTHING: Facts = MappingProxyType({})
@@ -41,7 +41,7 @@ def price(row: Operation, params: Mapping[str, Any], facts: Facts = _NOTHING) ->
     entry = published.entry(row.listed, params)
     if entry is not None and "credits" in entry:
         traits = measure(entry, params, facts)
-        known = _total(entry["credits"], traits)
+        known = _total(tariff.spelled_out(entry["credits"]), traits)
         if known is not None:
             return Price(known, _doubt(whom, entry, traits))
         return Price(None, f"{whom} is paid for by a length that is not known", is_known=False)
@@ -64,10 +64,15 @@ _BY_LENGTH = frozenset({"perInputVideoSecond", "perInputSeconds", "perOutputFram
 
 
 def is_by_length(row: Operation, params: Mapping[str, Any]) -> bool:
-    """Whether the price depends on how long that is which goes in, which the parameters do not say."""
-    entry = published.entry(row.listed, params)
-    tariffs = (entry or {}).get("credits") or {}
-    as_long = "perOutputSecond" in tariffs and "duration" not in (entry or {}).get("params", {})
+    """Whether the price depends on how long that is which goes in, which the parameters do not say.
+
+    Where no price is published it may, if anything goes in that has a length.
+    """
+    entry = published.entry(row.listed, params) or {"params": {}}
+    tariffs = tariff.spelled_out(entry.get("credits", {}))
+    if not tariffs:
+        return has_length(entry, params)
+    as_long = "perOutputSecond" in tariffs and "duration" not in entry["params"]
     return as_long or not _BY_LENGTH.isdisjoint(tariffs)
 
 
@@ -94,7 +99,8 @@ def _costly(value: Any) -> Any:
 
 def _cost(entry: Spec, params: Mapping[str, Any], facts: Facts) -> int | None:
     """The credits by one model's price list; None where that cannot be said."""
-    return _total(entry["credits"], measure(entry, params, facts)) if "credits" in entry else None
+    tariffs = tariff.spelled_out(entry.get("credits", {}))
+    return _total(tariffs, measure(entry, params, facts)) if tariffs else None
 
 
 def _total(tariffs: Mapping[str, Any], traits: Traits) -> int | None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runway_watch.catalogue import defaults, media, prices, published, shapes, slots
+from runway_watch.catalogue import defaults, media, prices, published, slots
 from runway_watch.catalogue.fitting import Fitted
 from runway_watch.catalogue.judging import Drop, fitted, judge, judge_unknown, refusal
 from runway_watch.catalogue.operations import Operation
+from runway_watch.catalogue.refining import shape_of
 from runway_watch.catalogue.slots import Placement
 from runway_watch.catalogue.tracing import Steps, trace
 from runway_watch.catalogue.words import Problem
@@ -77,7 +78,7 @@ def request(row: Operation, params: Mapping[str, Any], drop: Drop) -> Request:
 def unfold(row: Operation, params: Mapping[str, Any], drop: Drop) -> Unfolded:
     """The parameters of a drop as far as they can be completed, with every problem. Never raises."""
     given = row.with_model(media.settle(params))
-    shape = shapes.shape_for(row.params, given)
+    shape = shape_of(row, given)
     if shape is None:
         placed = _guess(row, given, drop)
         settled = filled = placed.params
@@ -104,7 +105,7 @@ def _placed(row: Operation, shape: Any, given: dict[str, Any], drop: Drop) -> Pl
 
 def _guess(row: Operation, given: dict[str, Any], drop: Drop) -> Placement:
     """Where the dropped file goes with a model that the SDK does not know: as with the usual one."""
-    stand_in = shapes.shape_for(row.params, row.defaults)
+    stand_in = shape_of(row, row.defaults)
     return Placement(given) if stand_in is None else _placed(row, stand_in, given, drop)
 
 

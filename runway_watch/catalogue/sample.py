@@ -5,8 +5,9 @@ What a request needs stands in it, with what is sent anyway; all else is a comme
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from runway_watch.catalogue import defaults, shapes, slots, values, words
+from runway_watch.catalogue import defaults, rules, shapes, slots, values, words
 from runway_watch.catalogue.describing import Param, describe
 from runway_watch.catalogue.operations import AUTO, DEFAULT_OPERATION
 from runway_watch.catalogue.sheets import Seen, Sheet
@@ -66,12 +67,12 @@ def _head(sheet: Sheet, kind: str, filled: str) -> Iterator[str]:
 
 def _body(sheet: Sheet, filled: str) -> Iterator[str]:
     seen, told = Seen.of(sheet), {param.path: param for param in describe(sheet)}
-    ours = defaults.fill(sheet.shape, sheet.given, defaults=sheet.row.defaults, spec=seen.spec)
     fields = sorted(shapes.fields(sheet.shape).values(), key=lambda f: (f.name != "model", not f.required))
+    ours = _sent_anyway(sheet, seen)
     lines: list[tuple[str, str]] = []
     for field in fields:
         inner = seen.member(sheet.shape, field.name)
-        if field.name == filled or inner.spec.get("deprecated"):
+        if field.name in (filled, rules.DRAFT) or inner.spec.get("deprecated"):
             continue
         if field.name in ours and not _is_unsure(field, ours[field.name]):
             lines.append((field.name, f"{field.name} = {values.toml(ours[field.name])}"))
@@ -80,6 +81,15 @@ def _body(sheet: Sheet, filled: str) -> Iterator[str]:
     for path, line in sorted(lines, key=lambda each: each[1].startswith("#")):
         note = _note(told.get(path))
         yield f"{line:<{_COLUMN}}  # {note}" if note else line
+
+
+def _sent_anyway(sheet: Sheet, seen: Seen) -> dict[str, Any]:
+    """What is sent even if a sidecar holds nothing but what its model needs."""
+    known, usual = shapes.fields(sheet.shape).values(), sheet.row.defaults
+    fields = [field for field in known if field.required and field.name not in usual]
+    needed = {f.name: values.value(f.hint, f.name, seen.member(sheet.shape, f.name)) for f in fields}
+    filled = defaults.fill(sheet.shape, {**needed, **sheet.given}, defaults=usual, spec=seen.spec)
+    return {name: value for name, value in filled.items() if name in sheet.given or name not in needed}
 
 
 def _is_unsure(field: shapes.Field, value: object) -> bool:

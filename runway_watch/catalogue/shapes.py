@@ -57,6 +57,11 @@ def _alias(extra: object) -> str:
     return (extra.alias or "") if isinstance(extra, PropertyInfo) else ""
 
 
+def called(wire: str) -> Any:
+    """The annotation by which the SDK gives a key its name on the wire."""
+    return PropertyInfo(alias=wire)
+
+
 def plain(hint: Hint) -> Hint:
     """The hint below any qualifiers and annotations."""
     while origin(hint) in (*_QUALIFIERS, Annotated):

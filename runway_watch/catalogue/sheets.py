@@ -7,6 +7,7 @@ from typing import Any
 from runway_watch.catalogue import published, shapes
 from runway_watch.catalogue.operations import Operation
 from runway_watch.catalogue.published import Spec
+from runway_watch.catalogue.refining import shape_of
 
 NO_MODEL = "(no model)"
 """What stands for the model where an operation has none."""
@@ -45,9 +46,7 @@ def sheets(row: Operation) -> list[Sheet]:
     if not models:
         arms = shapes.branches(row.params)
         return [Sheet(row, _called(arm, arms), arm, constants(arm)) for arm in arms]
-    found = [
-        Sheet(row, name, shapes.shape_for(row.params, {"model": name}), {"model": name}) for name in models
-    ]
+    found = [Sheet(row, name, shape_of(row, {"model": name}), {"model": name}) for name in models]
     return sorted(found, key=lambda sheet: (not sheet.is_default, sheet.model))
 
 

@@ -12,6 +12,7 @@ from functools import cache
 
 from runway_watch.catalogue import shapes, words
 from runway_watch.catalogue.operations import OPERATIONS, Operation
+from runway_watch.catalogue.refining import shape_of
 from runway_watch.sidecar import Sidecar, layered
 
 
@@ -44,7 +45,7 @@ def sift(row: Operation, layers: Sequence[Sidecar], own: Sidecar) -> Sifted:
         _without(layer, _foreign_models(row, layer), f"{row.name} has no such model") for layer in layers
     ]
     given = row.with_model(layered([*(layer for layer, _ in models), own]).params)
-    shape = shapes.shape_for(row.params, given)
+    shape = shape_of(row, given)
     if shape is None:  # nobody knows what an unknown model has
         return Sifted(tuple(layers))
     whom = str(given.get("model", row.name))

@@ -25,8 +25,20 @@ _LARGE = 4096
 """The longest side, in pixels, beyond which an upscaled picture costs more."""
 
 
+_FILMS_AS_OUTPUT = re.compile(r"reference video billed at the output rate, capped at (\d+) s")
+
+
+def spelled_out(tariffs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A price list with what its note alone says: films that go in may cost as much as what comes out."""
+    found = _FILMS_AS_OUTPUT.search(str(tariffs.get("note", "")))
+    if found is None:
+        return tariffs
+    more = {"perInputVideoSecond": tariffs["perOutputSecond"], "inputVideoSecondsCap": int(found[1])}
+    return {**tariffs, **more}
+
+
 def total(tariffs: Mapping[str, Any], traits: Traits) -> float | None:
-    """What a request costs by a model's price list; None where a figure is missing."""
+    """What a request costs by a price list that is spelled out; None where a figure is missing."""
     parts = [_part(tariffs, traits) for tells, _part in _PARTS if not tells.isdisjoint(tariffs)]
     known = [part for part in parts if part is not None]
     return float(tariffs.get("base", 0)) + sum(known) if parts and len(known) == len(parts) else None

@@ -87,12 +87,18 @@ def measure(entry: Spec, params: Mapping[str, Any], facts: Facts) -> Traits:
         output_format=_typed(params.get("output_format"), str),
         asked=_number(params.get("duration")),
         put_in=None if None in lengths or not lengths else sum(filter(None, lengths)),
-        frames=_frames(nodes, facts),
+        frames=None if params.get("fps_boost") else _frames(nodes, facts),  # how many more is not published
         letters=speech,
         source=None if main is None or not main.height or not main.width else main.width * main.height,
         grown=_grown(entry, params, main),
         is_guess=is_guess,
     )
+
+
+def has_length(entry: Spec, params: Mapping[str, Any]) -> bool:
+    """Whether a film, a sound or text that is spoken goes in."""
+    nodes = media.strings(params, {"params": entry["params"]})
+    return any(node.media != "image" for node in nodes) or (_is_spoken(entry) and bool(_spoken(params)))
 
 
 def _asked(entry: Spec, params: Mapping[str, Any], *names: str) -> object:

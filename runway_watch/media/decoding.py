@@ -12,6 +12,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from runway_watch.media.headers import Header, read_header
+from runway_watch.sides import MAX_PIXELS
 
 MOST_MEMORY = 32 * 1024 * 1024
 """Bytes that one decode may take."""
@@ -48,6 +49,8 @@ def decodes(file: BinaryIO, extension: str) -> bool | None:
     header = read_header(file, kind, size)
     if header is None:
         return False
+    if header.width * header.height > MAX_PIXELS:
+        return None  # Pillow takes it for a bomb, which says nothing of the picture
     if _estimate(header, kind, size) > MOST_MEMORY or header.metadata > _MOST_METADATA:
         return None
     with _ONE_AT_A_TIME:

@@ -14,10 +14,7 @@ from runway_watch.media.containers import has_video_track
 from runway_watch.media.headers import read_header
 from runway_watch.media.sniff import HEAD, ISO_FAMILY, TYPES, Sniffed, extension_fits, sniff
 from runway_watch.media.wholeness import is_whole
-from runway_watch.sides import MOST_JPEG_PIXELS, MOST_PIXELS
-
-MAX_PIXELS = 89_478_485
-"""More is a decompression bomb to Pillow (Image.MAX_IMAGE_PIXELS), and far above what a model takes."""
+from runway_watch.sides import MAX_PIXELS, MOST_JPEG_PIXELS, MOST_PIXELS
 
 
 def look(file: BinaryIO, *, name: str, size: int, convert: bool = False) -> MediaFacts:
@@ -85,7 +82,8 @@ def _sides(file: BinaryIO, name: str, what: tuple[str, int], most: int) -> tuple
         raise _unsupported(f"{name} begins like a {extension} file, but holds no picture that can be read.")
     if header.width * header.height > most:
         sides = f"{header.width} x {header.height}"
-        raise _unsupported(f"{name} ({extension}) has {sides} pixels, over {most // 1_000_000} million.")
+        message = f"{name} ({extension}) has {sides} pixels, over {most // 1_000_000} million."
+        raise Refusal("asset.unsupported", message, hint="Make it smaller; no model makes use of so many.")
     return header.upright
 
 

@@ -167,8 +167,11 @@ class Pricing:
         """What one generation may cost; the job as that one wants it."""
         kind = catalogue.price_kind(job.operation, job.params, job.price)
         if kind not in self._prices:
-            learned = self._ledger.estimate(job)
-            self._prices[kind] = _listed(job) if learned is None else Price(learned)
+            listed, learned = _listed(job), self._ledger.estimate(job)
+            if learned is not None:  # of what depends on a length nobody has said it for this one
+                by_length = catalogue.is_by_length(job.operation, job.params)
+                listed = replace(listed, credits=learned) if by_length else Price(learned)
+            self._prices[kind] = listed
         return self._prices[kind]
 
     def _seconds(self, job: Job) -> float | None:

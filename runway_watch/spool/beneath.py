@@ -5,7 +5,8 @@ at through its descriptor, so nothing can be swapped between the look and the us
 """
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -32,13 +33,40 @@ def opened(top: Path, path: str, *, shared: bool = False) -> Iterator[BinaryIO]:
             asset.not_regular (a link, a pipe, a device, a folder, or a file with a second name).
         OSError: the folder itself cannot be read.
     """
-    *folders, name = _parts(path)
-    with entered(top, "/".join(folders)) as folder, _refusing(path):
-        file = Spot(folder, name).reading(buffering=_AHEAD)
-    with file:
+    with _open(top, path) as file:
         if not shared and os.fstat(file.fileno()).st_nlink != 1:
             raise _not_regular(path)
         yield file
+
+
+def _open(top: Path, path: str) -> BinaryIO:
+    """Open it as it is spelled, or as it lies there: a Mac writes `ö` as two characters, others as one."""
+    *folders, name = _parts(path)
+    try:
+        with entered(top, "/".join(folders)) as folder, _refusing(path):
+            return Spot(folder, name).reading(buffering=_AHEAD)
+    except Refusal as refusal:
+        lies = _as_it_lies(top, [*folders, name]) if refusal.code == "reference.missing" else None
+        if lies is None:
+            raise
+        return _open(top, lies)
+
+
+def _as_it_lies(top: Path, parts: Sequence[str]) -> str | None:
+    """The path with each part as it is spelled there; None for one of which nothing else like it is there."""
+    found: list[str] = []
+    try:
+        for part in parts:
+            with entered(top, "/".join(found)) as folder:
+                alike = [name for name in folder.names() if _composed(name) == _composed(part)]
+            found.append(part if part in alike or len(alike) != 1 else alike[0])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return None if found == [*parts] else "/".join(found)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def below(folder: str, reference: str) -> str:

@@ -27,7 +27,7 @@ from runway_watch.stages.inspecting import (
     steady,
 )
 from runway_watch.stages.leaving import why_it_stays
-from runway_watch.stages.varying import apart, requests, unfold
+from runway_watch.stages.varying import KEY, Wanted, apart, requests, unfold
 from runway_watch.wish import together, wish_of_call
 
 Judged = tuple[Job, Sequence[Generation]]
@@ -91,7 +91,8 @@ def _look_at_wish(candidate: Candidate, own: Sidecar, desk: Desk, findings: Find
     asked = findings.asked = ask(group, candidate.layers, own)
     with findings.noting():
         findings.table = sidecar.read_job(asked.job, name=group.sidecar or "the folder's defaults")
-    with blaming(asked):
+    wanted = Wanted([{key: value for key, value in asked.params.items() if key != KEY}])
+    with findings.noting(), blaming(asked):
         lay = partial(varied, asked, candidate.layers)
         wanted = unfold(asked.params, findings.table, name=group.sidecar or "the folder's defaults", lay=lay)
     tag = findings.table.tag

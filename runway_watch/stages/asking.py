@@ -85,7 +85,7 @@ def _operation(group: Group, job: Mapping[str, Any]) -> str:
     if isinstance(named, str):
         return named
     kind = drops.media_kind(group.media) if group.media else "image"
-    return catalogue.DEFAULT_OPERATION.get(kind or "image", f"(none for a dropped {kind})")
+    return catalogue.DEFAULT_OPERATION.get(kind or "image", "")
 
 
 @contextmanager
