@@ -1,10 +1,13 @@
 """Admission: a settled group is accepted, refused with everything that is wrong, or waits with a reason."""
 
+import hashlib
 import io
 import os
+import shutil
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import pytest
@@ -409,3 +412,23 @@ def test_a_default_that_is_wrong_is_told_as_the_folders(where: Spool) -> None:
     drop(where, {"cat.png": PNG})
     verdict = refused(where, layers=(sidecar.split({"prompt_text": "x", "job": {"prio": 1}}, name="x"),))
     assert "the folder's defaults cannot be used" in verdict.message
+
+
+def test_a_reference_is_found_however_its_name_is_spelled_in_unicode(where: Spool) -> None:
+    """A Mac writes `ö` as two characters, in names and in what is typed there; everybody else as one."""
+    one, two = (unicodedata.normalize(form, "Größe/_refs/ö ä.png") for form in ("NFC", "NFD"))
+    for lies, written in ((one, two), (two, one)):
+        drop(where, {PurePosixPath(lies).name: PNG}, folder=str(PurePosixPath(lies).parent))
+        told = f'prompt_text = "x"\nprompt_image = "file:{written}"\n[job]\noperation = "image_to_video"\n'
+        drop(where, {"cat.prompt.toml": told.encode()})
+        there, _ = accepted(where)
+        assert there.references[f"file:{written}"].sha256 == hashlib.sha256(PNG).hexdigest()
+        shutil.rmtree((where.inbox / lies).parents[1])
+
+
+def test_what_is_wrong_about_variations_hides_nothing_else(where: Spool) -> None:
+    text = b'prompt_text = "x"\nduration = 77\nvariation = "x"\n'
+    drop(where, {"cat.png": PNG, "cat.prompt.toml": text})
+    told = refused(where).problems
+    assert any("`variation`" in each for each in told)
+    assert any("`duration`" in each for each in told)

@@ -478,3 +478,77 @@ def test_the_tables_name_nothing_that_the_sdk_does_not_have() -> None:
         assert slots <= fields.keys(), name
         own = row.defaults.keys() - ({"duration"} if name.startswith("recipes/") else set())
         assert own <= fields.keys(), name
+
+
+# -- what is published in words, or beside the types -----------------------------------------------------
+
+LAST = {"uri": "file:_refs/b.png", "position": "last"}
+FIRST = {"uri": "file:_refs/a.png", "position": "first"}
+REFERENCE = {"uri": "file:_refs/c.png"}
+
+
+@pytest.mark.parametrize("model", ["wan3", "wan3_prime", "hailuo3"])
+def test_lists_that_the_sdk_does_not_describe_are_judged_and_filled_like_others(model: str) -> None:
+    def sent(*entries: object) -> object:
+        given = {"prompt_text": "x", "model": model, "prompt_image": list(entries)}
+        return ask("image_to_video", given, CAT).params["prompt_image"]
+
+    assert sent({"position": "first"}) == [{"uri": CAT, "position": "first"}]
+    assert sent(LAST) == [{"uri": CAT, "position": "first"}, LAST]
+    assert sent(REFERENCE) == [{"uri": CAT}, REFERENCE]
+    given = {"prompt_text": "x", "model": model, "prompt_image": [{"uri": CAT, "positon": "first"}]}
+    assert problems("image_to_video", given) == (
+        "`prompt_image[0].positon`: unknown; did you mean `position`?",
+    )
+    given["prompt_image"] = ["file:_refs/a.png"]
+    [told] = problems("image_to_video", given)
+    assert told.startswith("`prompt_image[0]`: must be a table")
+
+
+@pytest.mark.parametrize(
+    ("model", "entries", "told"),
+    [
+        ("veo3.1", [FIRST, FIRST], "more than one has the position 'first'"),
+        ("veo3.1", [LAST], "a last frame needs a first one"),
+        (
+            "seedance2",
+            [FIRST, REFERENCE],
+            "frames, which have a `position`, and references, without one, do not mix",
+        ),
+    ],
+)
+def test_frames_that_do_not_go_together_are_refused(model: str, entries: list[object], told: str) -> None:
+    given = {"prompt_text": "x", "model": model, "prompt_image": entries}
+    assert f"`prompt_image`: {told}" in problems("image_to_video", given)
+
+
+def test_a_draft_is_finished_with_nothing_said_beside_it() -> None:
+    draft = {"model": "seedance2_5", "draft_task_id": "00000000-0000-4000-8000-000000000000"}
+    assert ask("text_to_video", draft).params == draft
+    assert problems("text_to_video", {**draft, "duration": 5}) == (
+        "`duration`: cannot be said beside `draft_task_id`, which stands alone",
+    )
+
+
+def test_a_film_is_as_long_as_its_shots() -> None:
+    shots = [{"prompt": "one shot", "duration": seconds} for seconds in (4, 3, 3)]
+    given: dict[str, Any] = {"mode": "custom", "shots": shots}
+    assert ask("recipes/multi_shot_video", given).params["duration"] == 10
+    assert problems("recipes/multi_shot_video", {**given, "duration": 5}) == (
+        "`shots`: 10 s together, and `duration` is 5",
+    )
+    shots[0]["duration"] = 5
+    assert problems("recipes/multi_shot_video", given) == ("`shots`: 11 s together, and `duration` is 10",)
+
+
+def test_what_keeps_the_dropped_file_out_hides_nothing_else() -> None:
+    given = {"prompt_text": "x", "prompt_image": "https://elsewhere.example/a.png"}
+    told = problems("image_to_video", given, CAT)
+    assert told[0] == "`prompt_image`: is set already, so the dropped file would not be used"
+    assert any("elsewhere.example" in each for each in told[1:])
+
+
+def test_a_sound_alone_is_told_what_can_be_done_with_it() -> None:
+    [told] = problems("", {}, SONG)
+    assert "speech_to_speech" in told
+    assert "voice_isolation" in told

@@ -146,7 +146,8 @@ def test_how_many_frames_a_boost_adds_is_not_published() -> None:
     ("operation", "params", "depends"),
     [
         ("video_to_video", {"model": "klingO3_pro", "prompt_text": "x", "prompt_video": "file:a.mp4"}, True),
-        ("generate/audio", {"model": "auto", "speech": {"text": "x"}, "prompt_text": "x"}, True),
+        ("generate/audio", {"config_id": "a", "input": {"type": "speech", "prompt_text": "x"}}, True),
+        ("generate/audio", {"config_id": "a", "input": {"type": "audio", "prompt_text": "x"}}, False),
         ("image_to_video", {"model": "kling_4", "prompt_text": "x", "prompt_image": "file:a.png"}, False),
     ],
 )

@@ -237,6 +237,13 @@ def test_roots_beside_each_other_are_fine() -> None:
     assert len(settings(watch=[{"root": "/srv/a"}, {"root": "/srv/ab"}]).watch) == 2
 
 
+@pytest.mark.parametrize("host", ["https://example.com/x", "example.com/x", "example.com:443", "", "a b"])
+def test_a_host_that_no_address_can_have_is_told(host: str) -> None:
+    [found] = problems({"api": {"allowed_media_hosts": ["cdn.example.com", host]}})
+    assert found.startswith("api.allowed_media_hosts: ")
+    assert "write its name alone" in found
+
+
 @pytest.mark.parametrize(
     ("url", "good"),
     [

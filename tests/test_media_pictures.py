@@ -344,3 +344,15 @@ def test_a_large_file_is_judged_in_a_small_memory(extension: str, tmp_path: Path
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_picture_of_very_many_pixels_is_no_damaged_one() -> None:
+    """Telephones make JPEGs of 200 megapixels; Pillow takes them for bombs."""
+    buffer = io.BytesIO()
+    Image.new("L", (16_320, 12_240)).save(buffer, "JPEG", quality=10)
+    size = len(buffer.getvalue())
+    assert media.decodes(buffer, ".jpg") is None
+    assert media.look(buffer, name="a.jpg", size=size, convert=True).width == 16_320
+    with pytest.raises(Refusal, match="over 89 million") as caught:
+        media.look(buffer, name="a.jpg", size=size)
+    assert "smaller" in caught.value.hint

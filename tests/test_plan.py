@@ -133,6 +133,19 @@ def test_what_was_learned_of_a_price_goes_before_the_price_list(site: Site) -> N
     assert line_of(plan(site), "cat.png").endswith(" 47 credits")
 
 
+def test_what_was_learned_of_a_price_is_no_price_of_what_may_be_longer(site: Site) -> None:
+    text = 'model = "klingO3_pro"\nprompt_text = "x"\n'
+    site.put("clip.mp4", samples.film(5.0))
+    site.put("clip.prompt.toml", text.encode())
+    before = line_of(plan(site), "clip.mp4")
+    assert "unknown" in before
+    settings = config.load(site.config, {})
+    [(job, _)] = look(settings, inside(settings, None)).drops
+    with known(site) as ledger:
+        ledger.estimated(job, 10)
+    assert line_of(plan(site), "clip.mp4") == before
+
+
 def test_nothing_is_written_and_runway_is_asked_for_the_account_alone(site: Site) -> None:
     site.drop("cat.png")
     site.cli("run", "--once")

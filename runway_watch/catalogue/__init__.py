@@ -8,7 +8,7 @@ clock, no network, no files but the package's own.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runway_watch.catalogue import awaiting, media, prices, published, shapes
+from runway_watch.catalogue import awaiting, media, prices, shapes
 from runway_watch.catalogue.body import body
 from runway_watch.catalogue.coding import why_not
 from runway_watch.catalogue.fitting import Fit
@@ -131,7 +131,7 @@ def unfold(
 
 def _not_served(operation: str) -> str:
     if not operation:
-        of_sounds = [name for name, row in OPERATIONS.items() if "audio" in published.files(row.listed)[0]]
+        of_sounds = [n for n, row in OPERATIONS.items() if "audio" in row.slots and "image" not in row.slots]
         return f"nothing is asked for; what is done with a sound alone: {', '.join(of_sounds)}"
     near = nearest_name(operation, OPERATIONS)
     meant = f"; did you mean '{near}'?" if near else ""

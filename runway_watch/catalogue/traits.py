@@ -97,8 +97,9 @@ def measure(entry: Spec, params: Mapping[str, Any], facts: Facts) -> Traits:
 
 def has_length(entry: Spec, params: Mapping[str, Any]) -> bool:
     """Whether a film, a sound or text that is spoken goes in."""
-    nodes = media.strings(params, {"params": entry["params"]})
-    return any(node.media != "image" for node in nodes) or (_is_spoken(entry) and bool(_spoken(params)))
+    nodes, inner = media.strings(params, {"params": entry["params"]}), params.get("input")
+    is_speech = isinstance(inner, dict) and inner.get("type") == "speech"
+    return is_speech or _is_spoken(entry) or any(node.media != "image" for node in nodes)
 
 
 def _asked(entry: Spec, params: Mapping[str, Any], *names: str) -> object:
