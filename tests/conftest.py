@@ -20,8 +20,8 @@ os.environ["SSL_CERT_FILE"] = str(AUTHORITY)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Four at a time for each processor: most of what the tests do is wait for other processes."""
-    return 4 * (os.cpu_count() or 1)
+    """Three at a time for each processor: most of what the tests do is wait for other processes."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)
