@@ -77,21 +77,25 @@ class Hands:
         """What `work` returns for each of these, in no particular order.
 
         A thread takes one after the other for a moment: handing over each costs more than a look at a small
-        file. Raises as a call does, when all that were begun have ended; what they returned is lost.
+        file. Others join in only for what it has not done by then, which waits for a disk or a network: those
+        that compute take turns, and lose a quarter by that. Raises as a call does, when all that were begun
+        have ended; what they returned is lost.
 
         Args:
-            at_once: threads at a time.
+            at_once: threads at a time, after the first moment.
         """
         left: SimpleQueue[T] = SimpleQueue()
         for item in items:
             left.put(item)
         done: list[R] = []
+        threads = 1
         while not left.empty():
-            calls = [self(_some, work, left) for _ in range(min(at_once, left.qsize()))]
+            calls = [self(_some, work, left) for _ in range(min(threads, left.qsize()))]
             for some in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(some, BaseException):
                     raise some
                 done += some
+            threads = at_once
         return done
 
     @asynccontextmanager
