@@ -7,7 +7,7 @@ included: that is how the operator has set it up.
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -73,6 +73,12 @@ class Folder:
         with telling(self.path), os.scandir(fd) as entries:
             return [entry.name for entry in entries]
 
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Whether something of one of these names lies in it. Raises OSError when nobody can tell."""
+        fd = self.fd
+        with telling(self.path):
+            return any(_is_there(name, fd) for name in names)
+
     def sync(self) -> None:
         """Bring its names to disk. Filesystems that know no such thing are taken at their word."""
         if self._fd is None:
@@ -130,6 +136,16 @@ def entered(top: Path, way: str, *, make: bool = False) -> Iterator[Folder]:
         yield folder
     finally:
         folder.close()
+
+
+def _is_there(name: str, fd: int) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return False
+        raise
+    return True
 
 
 @contextmanager

@@ -123,7 +123,7 @@ class Spool:
         endings = {*suffixes, *RECORDS, *DROPPABLE, SIDECAR}
         names = (numbered(wanted, n) for n in count(after + 1))
         with suppress(SpoolError), self._entered(place, folder) as found:
-            return next(n for n in names if not any(Spot(found, n + e).look() for e in endings))
+            return next(name for name in names if not found.has_any(name + e for e in endings))
         return numbered(wanted, after + 1)
 
     def carry(self, job: Job, outputs: Mapping[str, Output] | None = None) -> list[str]:
