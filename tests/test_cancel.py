@@ -22,6 +22,11 @@ def site(runway: Runway, tmp_path: Path) -> Site:
     return Site(tmp_path, runway)
 
 
+def accepted(site: Site) -> None:
+    """Wait until a drop is accepted and its files have come: on their way nothing can be cancelled."""
+    eventually(lambda: site.rows("SELECT state, target FROM jobs") == [("ready", None)], what="it is ready")
+
+
 def cancelled(site: Site, name: str = "cat", *, seconds: float = 3) -> dict[str, object]:
     """Cancel by a file's path and wait for its record, which has to come within so many seconds."""
     said = site.cli("cancel", str(site.root / "processing" / f"{name}.png"))
@@ -38,7 +43,7 @@ def test_what_has_not_begun_is_cancelled_for_nothing(site: Site, running: bool) 
     assert site.cli("pause").returncode == 0
     site.drop("cat.png")
     with site.daemon() as daemon:
-        eventually(lambda: site.counts() == {"ready": 1})
+        accepted(site)
         if not running:
             assert daemon.stop() == 0
         assert cancelled(site)["charged"] == "no"
@@ -112,7 +117,7 @@ def test_what_was_cancelled_and_moved_back_to_the_inbox_runs_as_the_same_job(sit
     site.cli("pause")
     site.drop("cat.png")
     with site.daemon():
-        eventually(lambda: site.counts() == {"ready": 1})
+        accepted(site)
         job = cancelled(site)["job"]
         site.cli("resume")
         site.back_to_inbox("failed", "cat.png", "cat.prompt.toml")
@@ -160,7 +165,7 @@ def test_the_sweep_brings_nothing_back_that_was_cancelled(site: Site) -> None:
     site.cli("pause")
     site.drop("cat.png")
     with site.daemon() as daemon:
-        eventually(lambda: site.counts() == {"ready": 1})
+        accepted(site)
         cancelled(site)
         site.cli("resume")
         daemon.looks(4)

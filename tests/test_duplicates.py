@@ -192,7 +192,7 @@ def test_a_leader_that_comes_back_with_another_wish_leaves_its_followers_to_them
     assert site.cli("pause").returncode == 0
     with site.daemon():
         drop(site, "one", content, text)
-        eventually(lambda: site.counts() == {"ready": 1})
+        eventually(lambda: site.rows("SELECT state, target FROM jobs") == [("ready", None)])
         drop(site, "two", content, text)
         eventually(lambda: shared(site) == {"one": False, "two": True})
         site.mend(site.root / "processing/one.prompt.toml", sentence().encode())
