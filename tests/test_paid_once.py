@@ -55,6 +55,16 @@ def unfetched(site: Site, content: bytes | None = None, text: bytes | None = Non
     site.runway.well()
 
 
+def cancelled_while_running(site: Site, generations: int) -> str:
+    """Cancel the only job when so many of its generations run at Runway. Returns its id."""
+    running = "SELECT count(*) FROM generations WHERE status = 'RUNNING'"
+    eventually(lambda: site.rows(running) == [(generations,)], what="they run")
+    [(job,)] = site.rows("SELECT id FROM jobs")
+    site.cli("cancel", job)
+    site.reaches(cancelled=1)
+    return str(job)
+
+
 def lose(site: Site) -> None:
     for file in site.ledger.parent.glob("ledger.sqlite3*"):
         file.unlink()
@@ -119,6 +129,16 @@ def test_a_person_may_put_back_to_work_what_names_its_own_picture_and_was_filed_
     assert run(site, "retry", "--all") == 0
     assert run(site, *ONCE) == 0
     assert site.counts() == {"done": 2}
+    site.verify()
+
+
+def test_what_was_filed_under_a_safer_name_is_judged_by_that_one_at_a_retry(site: Site) -> None:
+    put(site, "ca\x1bt", picture(), sidecar(unique()))
+    assert run(site, *ONCE) == 1
+    assert site.counts() == {"failed": 1}
+    assert run(site, "retry", "--all") == 0
+    assert run(site, *ONCE) == 0
+    assert site.counts() == {"done": 1}
     site.verify()
 
 
@@ -233,12 +253,8 @@ def test_what_was_charged_for_a_generation_that_is_no_more_stays_charged(site: S
     site.put("cat.png", picture())
     tables = "[[variation]]\nseed = 7\nduration = 5\n[[variation]]\nseed = 8\nduration = 10\n"
     site.put("cat.prompt.toml", sidecar(prompt, tables))
-    running = "SELECT count(*) FROM generations WHERE status = 'RUNNING'"
     with site.daemon() as daemon:
-        eventually(lambda: site.rows(running) == [(2,)], what="both run")
-        [(job,)] = site.rows("SELECT id FROM jobs")
-        site.cli("cancel", job)
-        site.reaches(cancelled=1)
+        job = cancelled_while_running(site, 2)
         site.mend(site.root / "failed/cat.prompt.toml", sidecar(prompt, "seed = 7\nduration = 5\n"))
         site.cli("retry", job)
         site.reaches(done=1)
@@ -272,12 +288,15 @@ def test_outputs_of_a_job_that_was_lost_with_the_ledger_are_kept_where_people_lo
         eventually(lambda: states(site).count("retiring") == 3, what="three of four have come")
         [(job,)] = site.rows("SELECT id FROM jobs")
         daemon.kill()
+    (site.root / "done/days").mkdir()
+    (site.root / f"done/days/{job}-1-1.mp4").write_bytes(b"of somebody else")
     half = site.root / f"processing/days/.{job}-4-1.part"
     half.write_bytes(next(half.parent.glob(".*.part")).read_bytes()[:-500])
     lose(site)
     run(site, *ONCE)
-    kept = [f"{job}-{n}-1.mp4" for n in (1, 2, 3)]
-    assert sorted(path.name for path in (site.root / "done/days").iterdir()) == kept
+    kept = [f"{job}-1-1 (2).mp4", f"{job}-2-1.mp4", f"{job}-3-1.mp4"]
+    found = {path.name for path in (site.root / "done/days").iterdir()}
+    assert found == {*kept, f"{job}-1-1.mp4"}
     assert not half.exists()
     held = site.record("processing", "days/cat.held.toml")
     assert all(name in held["message"] for name in kept)
@@ -286,12 +305,8 @@ def test_outputs_of_a_job_that_was_lost_with_the_ledger_are_kept_where_people_lo
 def test_after_a_lost_ledger_the_price_of_what_is_fetched_is_learned(site: Site) -> None:
     site.runway.change(seconds=3)
     site.drop("cat.png")
-    running = "SELECT count(*) FROM generations WHERE status = 'RUNNING'"
     with site.daemon() as daemon:
-        eventually(lambda: site.rows(running) == [(1,)], what="it runs")
-        [(job,)] = site.rows("SELECT id FROM jobs")
-        site.cli("cancel", job)
-        site.reaches(cancelled=1)
+        job = cancelled_while_running(site, 1)
         assert daemon.stop() == 0
     lose(site)
     eventually(lambda: tasks(site)[0]["status"] == "SUCCEEDED", what="Runway has finished it")

@@ -20,33 +20,38 @@ _AHEAD = 8192
 
 
 @contextmanager
-def opened(top: Path, path: str, *, shared: bool = False) -> Iterator[BinaryIO]:
+def opened(top: Path, path: str, *, shared: bool = False, is_typed: bool = False) -> Iterator[BinaryIO]:
     """Open a regular file below a folder for reading.
 
     Args:
         top: the folder that must not be left; it may itself be reached through links.
         path: the way down from there, with `/` between the parts.
         shared: it may have other names too, as outputs have that several jobs share.
+        is_typed: a person has written the path, and may have spelled it otherwise than it lies there.
 
     Raises:
         Refusal: reference.outside (the way leads out, or through a link), reference.missing, or
             asset.not_regular (a link, a pipe, a device, a folder, or a file with a second name).
         OSError: the folder itself cannot be read.
     """
-    with _open(top, path) as file:
+    with (_open_as_typed if is_typed else _open)(top, path) as file:
         if not shared and os.fstat(file.fileno()).st_nlink != 1:
             raise _not_regular(path)
         yield file
 
 
 def _open(top: Path, path: str) -> BinaryIO:
-    """Open it as it is spelled, or as it lies there: a Mac writes `ö` as two characters, others as one."""
     *folders, name = _parts(path)
+    with entered(top, "/".join(folders)) as folder, _refusing(path):
+        return Spot(folder, name).reading(buffering=_AHEAD)
+
+
+def _open_as_typed(top: Path, path: str) -> BinaryIO:
+    """Open it as it is spelled, or as it lies there: a Mac writes `ö` as two characters, others as one."""
     try:
-        with entered(top, "/".join(folders)) as folder, _refusing(path):
-            return Spot(folder, name).reading(buffering=_AHEAD)
+        return _open(top, path)
     except Refusal as refusal:
-        lies = _as_it_lies(top, [*folders, name]) if refusal.code == "reference.missing" else None
+        lies = _as_it_lies(top, _parts(path)) if refusal.code == "reference.missing" else None
         if lies is None:
             raise
         return _open(top, lies)

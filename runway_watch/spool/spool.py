@@ -11,7 +11,7 @@ one that is gone is a share that is gone.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -82,9 +82,11 @@ class Spool:
         with _spool_errors(), self._believing(), opened(self.root / place, path, shared=shared) as file:
             yield file
 
-    def referred(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """A referred file's bytes, by its path below the inbox. Raises as `reading` does."""
-        return self.in_place(Place.INBOX, path)
+    @contextmanager
+    def referred(self, path: str) -> Iterator[BinaryIO]:
+        """A file that a person has written the path of, below the inbox. Raises as `reading` does."""
+        with _spool_errors(), self._believing(), opened(self.root / Place.INBOX, path, is_typed=True) as file:
+            yield file
 
     def look(self, place: Place, folder: str, name: str) -> os.stat_result | None:
         """What lies under a name, a link as a link; None for nothing.

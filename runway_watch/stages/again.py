@@ -1,10 +1,12 @@
 """A drop looked at once more where it lies: what became of its files, and of its wish.
 
-It is called by the names under which it was dropped, which its sidecar may mention.
+It is called by the names under which it was dropped, which its sidecar may mention, unless they are none that
+a file may have here.
 """
 
 from dataclasses import replace
 
+from runway_watch import drops
 from runway_watch.drops import Group, join
 from runway_watch.job import Job
 from runway_watch.settle import Sight
@@ -32,12 +34,14 @@ def judge_again(
     Raises:
         SpoolError, OSError, Refusal: nobody can tell.
     """
-    names = {item.suffix: item.dropped_as for item in was.inputs}
+    is_safe = all(drops.safe(item.dropped_as) == item.dropped_as for item in was.inputs)
+    called = was.dropped_as if is_safe else was.name
+    names = {item.suffix: item.dropped_as if is_safe else was.name + item.suffix for item in was.inputs}
     sights = sights_of(was, spool=spool)
     if sights is None:
         return Waits(f"its files are not in {was.place}/ any more")
     sidecars = [name for suffix, name in names.items() if suffix != was.media_suffix]
-    group = Group(was.dropped_as, names.get(was.media_suffix), sidecars[0] if sidecars else None)
+    group = Group(called, names.get(was.media_suffix), sidecars[0] if sidecars else None)
     candidate = Candidate(was.folder, group, dict(zip(names.values(), sights, strict=True)), layers)
     lie = {candidate.path(name): join(was.folder, was.name + suffix) for suffix, name in names.items()}
     desk = replace(desk, reading=lambda path: spool.in_place(was.place, lie[path]))

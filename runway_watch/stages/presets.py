@@ -46,7 +46,7 @@ def seen_defaults(spool: Spool, watch: WatchSettings, folder: str) -> list[Seen]
 def _folder_defaults(spool: Spool, folder: str) -> Seen:
     path = join(folder, FOLDER_DEFAULTS)
     try:
-        with spool.referred(path) as file:
+        with spool.in_place(Place.INBOX, path) as file:
             raw = file.read(sidecar.MAX_BYTES + 1)
             stat = os.fstat(file.fileno())
     except Refusal as refusal:
